@@ -1,0 +1,117 @@
+"""What there is: lists of metrics, models and suites, and everything known of one."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import typing
+from typing import Any
+
+from avbench import content, registry
+from avbench import suites as suite_files
+from avbench.types import Component
+
+_ARROW = {"higher": "higher is better", "lower": "lower is better", "none": "reported, not ranked"}
+
+
+def metrics() -> list[dict[str, Any]]:
+    """Name, direction, unit, title, reference and extractors of every metric."""
+    out = []
+    for name in registry.names("metrics"):
+        cls = registry.metric_class(name)
+        out.append(
+            {
+                "metric": name,
+                "better": cls.better,
+                "unit": cls.unit,
+                "needs": _needs(registry.metric(name)),
+                "title": cls.title,
+            }
+        )
+    return out
+
+
+def metric(name: str) -> dict[str, Any]:
+    """Everything about one metric; its card is Markdown."""
+    cls = registry.metric_class(name)
+    return {
+        "metric": name,
+        "title": cls.title,
+        "direction": _ARROW[cls.better],
+        "unit": cls.unit or "plain number",
+        "parameters": parameters(cls),
+        "needs": _needs(registry.metric(name)),
+        "row": ", ".join(cls.columns) or "one embedding",
+        "fewest clips": cls.minimum,
+        "revision": cls.revision,
+        "source": cls.source,
+        "card": content.card("metrics", name) or inspect.getdoc(cls),
+    }
+
+
+def models() -> list[dict[str, Any]]:
+    """Name, title and conditions of every model."""
+    return [
+        {"model": name, "needs of an item": ", ".join(cls.conditions) or "nothing", "title": cls.title}
+        for name, cls in ((n, registry.generator_class(n)) for n in registry.names("generators"))
+    ]
+
+
+def model(name: str) -> dict[str, Any]:
+    """Everything about one model; its card is Markdown."""
+    cls = registry.generator_class(name)
+    return {
+        "model": name,
+        "title": cls.title,
+        "needs of an item": ", ".join(cls.conditions) or "nothing",
+        "parameters": parameters(cls),
+        "revision": cls.revision,
+        "source": cls.source,
+        "card": content.card("baselines", name) or inspect.getdoc(cls),
+    }
+
+
+def suites() -> list[dict[str, Any]]:
+    """Name, size, conditions and title of every suite."""
+    out = []
+    for name in suite_files.names():
+        suite = suite_files.load(name)
+        out.append({"suite": name, "items": len(suite.items), "conditions": ", ".join(suite.conditions), "title": suite.title})
+    return out
+
+
+def suite(name: str) -> dict[str, Any]:
+    """Everything about one suite; its card is Markdown."""
+    found = suite_files.load(name)
+    categories = sorted({i.category for i in found.items if i.category})
+    return {
+        "suite": f"{found.name}@{found.version}",
+        "title": found.title,
+        "items": len(found.items),
+        "categories": f"{len(categories)}: {', '.join(categories)}" if categories else "none",
+        "conditions": ", ".join(found.conditions) or "none",
+        "clip": f"{found.seconds:g} s, {found.width} x {found.height}, {found.frame_rate:g} fps, {found.sample_rate} Hz",
+        "metrics": ", ".join(registry.metric(m.name, **dict(m.parameters)).label for m in found.metrics),
+        "source": found.source,
+        "licence": found.licence,
+        "card": content.card("benchmarks", found.name),
+    }
+
+
+def _needs(metric: Any) -> str:
+    extractors = [registry.needed(n) for n in metric.extractors()]
+    streams = sorted({s for e in extractors for s in e.needs})
+    parts = [*streams, *(["reference"] if metric.needs_reference else [])]
+    return f"{', '.join(parts) or 'any clip'} ({', '.join(dict.fromkeys(e.label for e in extractors))})"
+
+
+def parameters(cls: type[Component]) -> str:
+    """Each parameter with its choices and default."""
+    hints = typing.get_type_hints(cls)
+    out = []
+    for f in dataclasses.fields(cls):  # type: ignore[arg-type]
+        hint = hints[f.name]
+        choices = typing.get_args(hint) if typing.get_origin(hint) is typing.Literal else ()
+        kind = " | ".join(str(c) for c in choices) if choices else getattr(hint, "__name__", str(hint))
+        out.append(f"{f.name} ({kind}; default {f.default})")
+    return "; ".join(out) or "none"

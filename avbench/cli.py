@@ -1,0 +1,311 @@
+"""The command line: parse, call one function, print.
+
+A user's mistake is one message and exit code 2, without a traceback; Ctrl-C exits with 130 and leaves a run that goes on
+with the same command. Progress goes to standard error and only to a terminal; results go to standard output.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from avbench import __version__
+from avbench.errors import AvbenchError
+
+app = typer.Typer(
+    name="avbench",
+    help="Benchmark and evaluation of joint audio-video generation.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+Metrics = Annotated[
+    str | None,
+    typer.Option("--metrics", help="Comma-separated, with parameters in brackets: 'av_align[javisbench],motion_score'."),
+]
+Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Only the first items.")]
+Seed = Annotated[int, typer.Option("--seed", help="Seed of the generator.")]
+Out = Annotated[Path | None, typer.Option("--out", help="Folder of the run; without it, one under runs/.")]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, mps.")]
+Workers = Annotated[
+    int | None, typer.Option("--workers", min=1, help="Decoding processes; without it, one per core, at most 8.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+ModelName = Annotated[
+    str, typer.Option("--model", help="As `avbench models` lists them; 'shifted[seconds=0.2]' sets a parameter.")
+]
+SuiteName = Annotated[str, typer.Option("--suite", help="As `avbench suites` lists them, or a folder with a suite.toml.")]
+
+
+def main() -> None:
+    """The `avbench` command."""
+    try:
+        app(standalone_mode=True)
+    except AvbenchError as error:
+        _err().print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        _err().print("stopped; the same command goes on from here", highlight=False)
+        sys.exit(130)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"avbench {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    pass
+
+
+# ------------------------------------------------------------------ runs
+
+
+@app.command()
+def run(
+    model: ModelName,
+    suite: SuiteName,
+    limit: Limit = None,
+    seed: Seed = 0,
+    metrics: Metrics = None,
+    out: Out = None,
+    device: Device = "auto",
+    workers: Workers = None,
+    as_json: AsJson = False,
+) -> None:
+    """Generate a suite's clips with a model, and score them."""
+    from avbench import api
+
+    with _progress(as_json) as progress:
+        result = api.run(
+            model,
+            suite,
+            metrics=_split(metrics),
+            limit=limit,
+            seed=seed,
+            out=out,
+            device=device,
+            workers=workers,
+            progress=progress,
+        )
+    _show(result, as_json)
+
+
+@app.command()
+def score(
+    clips: Annotated[Path, typer.Argument(help="Folder of clips.", metavar="DIR")],
+    suite: Annotated[str | None, typer.Option("--suite", help="Match clips to its items and compute its metrics.")] = None,
+    limit: Limit = None,
+    metrics: Metrics = None,
+    out: Out = None,
+    device: Device = "auto",
+    workers: Workers = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score clips that exist: any folder of videos, or x.mp4 + x.wav side by side."""
+    from avbench import api
+
+    with _progress(as_json) as progress:
+        result = api.score(
+            clips, suite=suite, metrics=_split(metrics), limit=limit, out=out, device=device, workers=workers, progress=progress
+        )
+    _show(result, as_json)
+
+
+@app.command()
+def generate(
+    model: ModelName, suite: SuiteName, limit: Limit = None, seed: Seed = 0, out: Out = None, as_json: AsJson = False
+) -> None:
+    """The first half of `run` alone; `run` with the same --out goes on from there."""
+    from avbench import pipeline
+
+    with _progress(as_json) as progress:
+        folder = pipeline.generate(model, suite, limit=limit, seed=seed, out=out, progress=progress)
+    files = sorted(p.name for p in folder.iterdir())
+    typer.echo(json.dumps({"clips": str(folder), "files": files}, indent=1) if as_json else f"{len(files)} files in {folder}")
+
+
+@app.command()
+def diff(
+    a: Annotated[Path, typer.Argument(help="Folder of a finished run, or its result.json.")],
+    b: Annotated[Path, typer.Argument(help="The other one.")],
+    as_json: AsJson = False,
+) -> None:
+    """Say which setting, weight, id, clip or version differs between two runs; exit 1 if any does."""
+    from avbench import results
+
+    found = results.diff(results.read(a), results.read(b))
+    if as_json:
+        typer.echo(json.dumps([vars(d) for d in found], indent=1, ensure_ascii=False))
+    elif not found:
+        typer.echo("no difference")
+    else:
+        table = Table("where", "what", "A", "B", box=None, pad_edge=False)
+        for d in found:
+            table.add_row(*(escape(x) for x in (d.where, d.what, d.a, d.b)))
+        _out().print(table)
+    if found:
+        raise typer.Exit(1)
+
+
+# ------------------------------------------------------------------ what there is
+
+
+@app.command()
+def metrics(name: Annotated[str | None, typer.Argument(help="Show this one's card.")] = None, as_json: AsJson = False) -> None:
+    """List the metrics, or show one: definition, source, unit, direction, needs."""
+    from avbench import cards
+
+    _list(cards.metrics() if name is None else cards.metric(name), as_json)
+
+
+@app.command()
+def models(name: Annotated[str | None, typer.Argument(help="Show this one's card.")] = None, as_json: AsJson = False) -> None:
+    """List the models, or show one."""
+    from avbench import cards
+
+    _list(cards.models() if name is None else cards.model(name), as_json)
+
+
+@app.command()
+def suites(name: Annotated[str | None, typer.Argument(help="Show this one's card.")] = None, as_json: AsJson = False) -> None:
+    """List the suites, or show one."""
+    from avbench import cards
+
+    _list(cards.suites() if name is None else cards.suite(name), as_json)
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> None:
+    """Say what works on this machine; exit 1 if something that avbench needs is broken."""
+    from avbench.doctor import examine
+
+    checks = examine()
+    if as_json:
+        typer.echo(json.dumps([vars(c) for c in checks], indent=1))
+    else:
+        table = Table("what", "state", "detail", box=None, pad_edge=False)
+        colour = {"ok": "green", "missing": "yellow", "broken": "bold red"}
+        for c in checks:
+            table.add_row(escape(c.what), f"[{colour[c.state]}]{c.state}[/]", escape(c.detail))
+        _out().print(table)
+    if any(c.state == "broken" for c in checks):
+        raise typer.Exit(1)
+
+
+# ------------------------------------------------------------------ printing
+
+
+def _out() -> Console:
+    return Console(file=sys.stdout, soft_wrap=not sys.stdout.isatty())
+
+
+def _err() -> Console:
+    return Console(file=sys.stderr, soft_wrap=True)
+
+
+def _split(text: str | None) -> list[str] | None:
+    """Names at commas, but not at those inside brackets."""
+    if text is None:
+        return None
+    parts, depth = [""], 0
+    for letter in text:
+        depth += (letter == "[") - (letter == "]")
+        if letter == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return [p.strip() for p in parts if p.strip()]
+
+
+@contextlib.contextmanager
+def _progress(quiet: bool) -> Iterator[Callable[[str, int, int], None] | None]:
+    """A bar per stage, on a terminal only."""
+    if quiet or not sys.stderr.isatty():
+        yield None
+        return
+    columns = (
+        TextColumn("{task.description:<10}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=_err(), transient=True) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def report(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(stage, total=total)
+            bars.update(tasks[stage], completed=done, total=total)
+
+        yield report
+
+
+_ARROW = {"higher": "↑", "lower": "↓", "none": ""}
+
+
+def _show(result: Any, as_json: bool) -> None:
+    from avbench.results import to_json
+
+    if as_json:
+        typer.echo(to_json(result), nl=False)
+        return
+    title = f"{result.model or result.request['clips']}" + (f" on {result.suite['name']}" if result.suite else "")
+    table = Table("metric", "", "value", "95 % interval", "unit", "scored", title=escape(title), title_justify="left", box=None)
+    for s in result.metrics:
+        value = "-" if s.value != s.value else f"{s.value:.4g}"
+        interval = "" if s.low != s.low else f"{s.low:.4g} … {s.high:.4g}"
+        part = f"{s.n_scored}/{s.n_items}"
+        colour = "" if s.n_scored == s.n_items else "[yellow]"
+        table.add_row(escape(s.metric), _ARROW[s.better], value, interval, escape(s.unit), colour + part)
+    out = _out()
+    out.print(table)
+    reasons: dict[str, set[str]] = {}
+    for s in result.metrics:
+        for clip, reason in s.unscored.items():
+            reasons.setdefault(reason.split(":")[0], set()).add(clip)
+    for code, clips in sorted(reasons.items()):
+        shown = ", ".join(sorted(clips)[:5]) + (", ..." if len(clips) > 5 else "")
+        out.print(f"[yellow]unscored, {code}:[/] {len(clips)} clips: {escape(shown)}", highlight=False)
+    if result.others:
+        out.print(f"{len(result.others)} other files are listed in the result", highlight=False)
+    out.print(f"{result.folder / 'result.json'}", highlight=False)
+
+
+def _list(found: Any, as_json: bool) -> None:
+    """A list of dictionaries as a table, a card as text."""
+    if as_json:
+        typer.echo(json.dumps(found, indent=1, ensure_ascii=False, default=str))
+    elif isinstance(found, list):
+        table = Table(*found[0].keys() if found else ("nothing",), box=None, pad_edge=False)
+        for entry in found:
+            table.add_row(*(escape(str(v)) for v in entry.values()))
+        _out().print(table)
+    else:
+        table = Table(show_header=False, box=None, pad_edge=False)
+        for key, value in found.items():
+            if key != "card":
+                table.add_row(f"[bold]{key}[/]", escape(str(value)))
+        _out().print(table)
+        if found.get("card"):
+            from rich.markdown import Markdown
+
+            _out().print()
+            _out().print(Markdown(found["card"]) if sys.stdout.isatty() else found["card"], highlight=False, markup=False)

@@ -1,0 +1,61 @@
+"""How the engine works, and what it is asked for."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from avbench import media
+from avbench.errors import BadParameter
+from avbench.store import extractor_identity
+from avbench.types import Extractor
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to work; none of it moves a value.
+
+    Args:
+        workers: Child processes; None for one per core, at most 8.
+        device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`.
+        batch_size: Clips in one batch; None for each extractor's own.
+        clip_seconds: A clip that takes longer is killed.
+        worker_memory: Bytes one child may use.
+        limits: What a file may ask for.
+    """
+
+    workers: int | None = None
+    device: str = "auto"
+    batch_size: int | None = None
+    clip_seconds: float = 300.0
+    worker_memory: int = 4 * 2**30
+    limits: media.Limits = field(default_factory=media.Limits)
+
+    def __post_init__(self) -> None:
+        if self.workers is not None and self.workers < 1:
+            raise BadParameter(f"workers must be 1 or more, got {self.workers}")
+        if self.batch_size is not None and self.batch_size < 1:
+            raise BadParameter(f"batch_size must be 1 or more, got {self.batch_size}")
+
+    @property
+    def worker_count(self) -> int:
+        """Child processes that are really used."""
+        if self.workers is not None:
+            return self.workers
+        usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return max(1, min(8, usable))
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """An extractor, and the checkpoint it loads."""
+
+    extractor: Extractor
+    weights: Path | None = None
+    weights_sha256: str | None = None
+
+    @property
+    def identity(self) -> str:
+        """What besides the clip moves its values."""
+        return extractor_identity(self.extractor, self.weights_sha256, media.READER)

@@ -1,0 +1,305 @@
+"""A run, readable from top to bottom: items -> clips -> features -> rows -> numbers -> result.
+
+Every step leaves a file in the run's folder, so a run can stop anywhere and go on with the same command:
+
+    run.json        what was asked for; another request in the same folder is refused
+    clips/          what the generator made, each file whole or absent
+    ledger.sqlite   what happened to each clip
+    rows/, traces/  per-clip rows and curves, Parquet
+    result.json     the numbers; the same bytes however often the run was interrupted
+    run_info.json   times, host, counters
+
+Features are kept outside, by content (`AVBENCH_HOME/features`), so that another run over the same clips finds them. The
+module is not called `run`, because `avbench.run` is the function.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import platform
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from avbench import __version__, engine, registry, results, suites, weights
+from avbench.encode import write_clip, write_wav
+from avbench.errors import AvbenchError, BadParameter
+from avbench.folders import file_name, find_clips, match
+from avbench.options import Options, Wanted
+from avbench.results import Result
+from avbench.rows import Table, features_of, number_of, signature
+from avbench.run_folder import RunFolder, opened, request_of, write_info
+from avbench.store import DiskStore, default_home, package_versions
+from avbench.types import Clip, ClipFile, Generator, Item, Metric, MetricSpec, Suite, canonical
+
+Progress = Callable[[str, int, int], None]
+
+
+# ------------------------------------------------------------------ the two jobs
+
+
+def run(
+    model: str,
+    suite: str,
+    *,
+    metrics: Sequence[str] | None = None,
+    limit: int | None = None,
+    seed: int = 0,
+    out: Path | str | None = None,
+    options: Options | None = None,
+    progress: Progress | None = None,
+) -> Result:
+    """Generate, then score; see `avbench.run`."""
+    chosen = suites.load(suite, limit=limit)
+    wanted = choose_metrics(chosen, metrics)
+    folder = Path(out) if out is not None else Path("runs") / f"{file_name(model)}-{chosen.name}-seed{seed}"
+    with opened(folder, request_of("run", model, chosen, wanted, limit, seed, None)) as job:
+        clips = _generate(job, registry_generator(model), chosen, seed, progress)
+        return _score(job, model, chosen, clips, {}, wanted, seed, options or Options(), progress)
+
+
+def generate(
+    model: str,
+    suite: str,
+    *,
+    limit: int | None = None,
+    seed: int = 0,
+    out: Path | str | None = None,
+    progress: Progress | None = None,
+) -> Path:
+    """The first half of `run` alone; `run` with the same `out` goes on from there. Returns the folder of the clips."""
+    chosen = suites.load(suite, limit=limit)
+    folder = Path(out) if out is not None else Path("runs") / f"{file_name(model)}-{chosen.name}-seed{seed}"
+    with opened(folder, request_of("run", model, chosen, None, limit, seed, None)) as job:
+        _generate(job, registry_generator(model), chosen, seed, progress)
+    return folder / "clips"
+
+
+def score(
+    clips_dir: Path | str,
+    *,
+    suite: str | None = None,
+    metrics: Sequence[str] | None = None,
+    limit: int | None = None,
+    out: Path | str | None = None,
+    options: Options | None = None,
+    progress: Progress | None = None,
+) -> Result:
+    """Score clips that exist; see `avbench.score`."""
+    directory = Path(clips_dir)
+    found = find_clips(directory)
+    chosen = suites.load(suite, limit=limit) if suite is not None else None
+    wanted = choose_metrics(chosen, metrics)
+    if chosen is not None:
+        clips, others = match(found, chosen.items, chosen.name)
+    else:
+        clips, others = {c.id: c for c in found.clips[:limit]}, found.others
+    name = (
+        f"{file_name(directory.resolve().name or 'root')}-{hashlib.sha256(str(directory.resolve()).encode()).hexdigest()[:8]}"
+    )
+    folder = Path(out) if out is not None else Path("runs") / f"score-{name}{'-' + chosen.name if chosen else ''}"
+    with opened(folder, request_of("score", "", chosen, wanted, limit, 0, directory)) as job:
+        return _score(job, "", chosen, clips, others, wanted, 0, options or Options(), progress)
+
+
+def choose_metrics(suite: Suite | None, asked: Sequence[str] | None) -> list[Metric]:
+    """The metrics of a run, and the signal checks that every run reports.
+
+    Asked for, they are those; otherwise the suite's; without a suite all that need neither a reference nor weights.
+
+    Raises:
+        UnknownName, BadParameter: for a name or parameter that is not taken, or a metric that needs a suite.
+    """
+    specs: Sequence[MetricSpec]
+    if asked:
+        specs = [registry.parse_spec(text) for text in asked]
+    elif suite is not None:
+        specs = suite.metrics
+    else:
+        specs = [MetricSpec(name) for name in registry.names("metrics")]
+    made = [registry.metric(spec.name, **dict(spec.parameters)) for spec in specs]
+    if suite is None and not asked:
+        made = [m for m in made if not m.needs_reference and all(_free(m))]
+    for metric in made:
+        if metric.needs_reference and (suite is None or suite.reference is None):
+            raise BadParameter(f"{metric.label} compares with reference clips; give a suite that has some with --suite")
+    checks = [m for m in (registry.metric(n) for n in registry.names("metrics")) if m.always]
+    return list({m.label: m for m in [*made, *checks]}.values())
+
+
+def _free(metric: Metric) -> Iterator[bool]:
+    for need in metric.extractors():
+        yield registry.needed(need).weights is None
+
+
+def registry_generator(model: str) -> Generator:
+    """A model by name, or with parameters: `shifted[seconds=0.2]`."""
+    spec = registry.parse_spec(model)
+    return registry.generator(spec.name, **dict(spec.parameters))
+
+
+# ------------------------------------------------------------------ items -> clips
+
+
+def _generate(job: RunFolder, generator: Generator, suite: Suite, seed: int, progress: Progress | None) -> dict[str, ClipFile]:
+    """The generated clip of each item; only those that are missing are made."""
+    lacking = [c for c in generator.conditions if c != "reference" and c not in suite.conditions]
+    if lacking:
+        raise BadParameter(
+            f"model {generator.name} needs {', '.join(lacking)}; "
+            f"suite {suite.name} gives {', '.join(suite.conditions) or 'nothing'}"
+        )
+    folder, scratch = job.folder / "clips", job.folder / "making"
+    shutil.rmtree(scratch, ignore_errors=True)
+    folder.mkdir(exist_ok=True)
+    made = {id: file for id, (file, _) in job.ledger.all_made().items() if (folder / file).is_file()}
+    todo = [item for item in suite.items if item.id not in made]
+    with job.stage("generate"):
+        if todo:
+            scratch.mkdir()
+            clips = generator.generate(todo, suite=suite, seed=seed, folder=scratch)
+            for number, (item, clip) in enumerate(_paired(todo, clips, generator.name), 1):
+                file, digest = _place(item, clip, folder)
+                job.ledger.made(item.id, file, digest)
+                made[item.id] = file
+                if progress is not None:
+                    progress("generate", number, len(todo))
+            shutil.rmtree(scratch, ignore_errors=True)
+    return {i.id: _file(i, folder / made[i.id]) for i in suite.items}
+
+
+def _paired(items: list[Item], clips: Iterator[Clip | ClipFile], model: str) -> Iterator[tuple[Item, Clip | ClipFile]]:
+    for item in items:
+        clip = next(clips, None)
+        if clip is None:
+            raise AvbenchError(f"model {model} ended without a clip for item '{item.id}'; it must yield one per item")
+        if clip.id != item.id:
+            raise AvbenchError(f"model {model} gave clip '{clip.id}' where item '{item.id}' was asked for")
+        yield item, clip
+
+
+def _place(item: Item, clip: Clip | ClipFile, folder: Path) -> tuple[str, str]:
+    """Put a generated clip in its place; sound first, so that a picture is never seen without it."""
+    name = file_name(item.id)
+    if isinstance(clip, Clip):
+        if clip.video is None:
+            if clip.audio is None:
+                raise AvbenchError(f"the model's clip for item '{item.id}' has neither picture nor sound")
+            path = folder / f"{name}.wav"
+            write_wav(path, clip.audio, clip.sample_rate)
+        else:
+            path = folder / f"{name}.mp4"
+            write_clip(path, clip)
+    else:
+        path = folder / f"{name}{clip.path.suffix.lower()}"
+        if clip.audio is not None:
+            clip.audio.replace(folder / f"{name}{clip.audio.suffix.lower()}")
+        clip.path.replace(path)
+    with path.open("rb") as file:
+        return path.name, hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _file(item: Item, path: Path) -> ClipFile:
+    sound = path.with_suffix(".wav")
+    return ClipFile(item.id, path, sound if sound != path and sound.is_file() else None, item.prompt)
+
+
+# ------------------------------------------------------------------ clips -> result
+
+
+def _score(
+    job: RunFolder,
+    model: str,
+    suite: Suite | None,
+    clips: Mapping[str, ClipFile],
+    others: Mapping[str, str],
+    metrics: list[Metric],
+    seed: int,
+    options: Options,
+    progress: Progress | None,
+) -> Result:
+    items = list(suite.items) if suite is not None else [Item(id) for id in sorted(clips)]
+    needs = {m.label: [registry.needed(n) for n in m.extractors()] for m in metrics}
+    wanted = _wanted([e for found in needs.values() for e in found])
+    compared = _wanted([e for m in metrics if m.needs_reference for e in needs[m.label]])
+    store = DiskStore(default_home() / "features")
+    present = [item for item in items if item.id in clips]
+    with job.stage("extract"):
+        got = engine.extract(
+            [clips[i.id] for i in present], wanted, store=store, options=options, ledger=job.ledger, progress=progress
+        )
+        ref, ref_at = None, dict[str, int]()
+        if compared and suite is not None and suite.reference is not None:
+            found = suite.reference.ready(items)
+            ref_at = {id: position for position, id in enumerate(found)}
+            ref = engine.extract(
+                list(found.values()), compared, store=store, options=options, ledger=job.ledger, progress=progress
+            )
+    with job.stage("score"):
+        tables = {m.label: Table() for m in metrics}
+        places = {w.extractor.label: p for p, w in enumerate(wanted)}
+        ref_places = {w.extractor.label: p for p, w in enumerate(compared)}
+        at = {item.id: position for position, item in enumerate(present)}
+        for number, item in enumerate(items, 1):
+            here = features_of(got, at.get(item.id), places)
+            there = features_of(ref, ref_at.get(item.id), ref_places) if ref is not None else {}
+            for metric in metrics:
+                tables[metric.label].add(metric, item, needs[metric.label], here, there)
+            if progress is not None:
+                progress("score", number, len(items))
+        for metric in metrics:
+            table = tables[metric.label]
+            table.write(job.folder, metric, signature(metric, needs[metric.label], wanted, suite, seed, len(table.clips)))
+        scores = [number_of(m, tables[m.label], needs[m.label], wanted, suite, seed, len(items)) for m in metrics]
+    uses_network = any(w.extractor.weights is not None for w in wanted)
+    result = Result(
+        model=model,
+        suite={} if suite is None else {"name": suite.name, "version": suite.version, "items": _items_hash(suite)},
+        request=job.request,
+        metrics=tuple(scores),
+        clips={i.id: {"sha256": got.sha256.get(n, ""), "flags": list(got.flags.get(n, ()))} for n, i in enumerate(present)},
+        others=dict(sorted(others.items())),
+        versions=versions(wanted),
+        device=options.device if uses_network else "cpu",
+        hashes={
+            "ids": _hash([i.id for i in items]),
+            "clips": _hash([[i.id, got.sha256.get(n, "")] for n, i in enumerate(present)]),
+            "references": _hash([[id, ref.sha256.get(n, "")] for id, n in sorted(ref_at.items())]) if ref is not None else "",
+        },
+        folder=job.folder,
+    )
+    results.write(result, job.folder)
+    write_info(job, [got] + ([ref] if ref is not None else []), options)
+    return result
+
+
+def _wanted(extractors: list[Any]) -> list[Wanted]:
+    """Each extractor once, after those it works on, with its checkpoint."""
+    ordered: dict[str, Wanted] = {}
+
+    def add(extractor: Any) -> None:
+        for name in extractor.after:
+            add(registry.extractor(name))
+        if extractor.label not in ordered:
+            path, digest = weights.resolve(extractor, None)
+            ordered[extractor.label] = Wanted(extractor, path, digest)
+
+    for extractor in extractors:
+        add(extractor)
+    return list(ordered.values())
+
+
+def _items_hash(suite: Suite) -> str:
+    return _hash([dataclasses.asdict(i) for i in suite.items])
+
+
+def _hash(value: Any) -> str:
+    return hashlib.sha256(canonical(value).encode()).hexdigest()
+
+
+def versions(wanted: Sequence[Wanted]) -> dict[str, str]:
+    """Of avbench, Python and every package that a number of this run stands on."""
+    packages = sorted({p for w in wanted for p in w.extractor.packages} | {"numpy", "scipy", "av"})
+    return {"avbench": __version__, "python": platform.python_version(), **package_versions(tuple(packages))}

@@ -1,0 +1,166 @@
+"""The folder is the registry: a component is found by the name of its file.
+
+`names("metrics")` lists `avbench/metrics/*.py` and the entry points of the group `avbench.metrics` and imports none;
+`metric("av_align")` imports that one module and makes the one `Metric` defined in it. Adding a component touches no list. A
+plug-in that takes a built-in's name is an error.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import importlib
+import inspect
+import pkgutil
+import types as pytypes
+import typing
+from importlib import metadata
+from typing import Any, Literal, TypeVar
+
+from avbench.errors import AvbenchError, BadParameter, UnknownName
+from avbench.types import Component, Extractor, Generator, Metric, MetricSpec, Need
+
+Kind = Literal["metrics", "extractors", "generators"]
+_WORD = {"metrics": "metric", "extractors": "extractor", "generators": "model"}
+C = TypeVar("C", bound=Component)
+
+
+@functools.cache
+def _modules(kind: Kind) -> dict[str, str]:
+    package = importlib.import_module(f"avbench.{kind}")
+    found = {m.name: f"avbench.{kind}.{m.name}" for m in pkgutil.iter_modules(package.__path__)}
+    for point in metadata.entry_points(group=f"avbench.{kind}"):
+        if point.name in found:
+            raise AvbenchError(
+                f"plug-in {point.value} takes the name '{point.name}' of a {_WORD[kind]} that is there already; rename it"
+            )
+        found[point.name] = point.value.split(":")[0]
+    return found
+
+
+def names(kind: Kind) -> list[str]:
+    """Every registered name, sorted; nothing is imported."""
+    return sorted(_modules(kind))
+
+
+def _class(kind: Kind, base: type[C], name: str) -> type[C]:
+    found = _modules(kind)
+    if name not in found:
+        raise UnknownName(_WORD[kind], name, found)
+    module = importlib.import_module(found[name])
+    classes = [
+        c
+        for c in vars(module).values()
+        if inspect.isclass(c) and issubclass(c, base) and not inspect.isabstract(c) and c.__module__ == module.__name__
+    ]
+    mine = [c for c in classes if vars(c).get("name") == name]
+    if len(mine) != 1:
+        raise AvbenchError(f"{found[name]} must define one {base.__name__} with name = '{name}', found {len(mine)}")
+    return mine[0]
+
+
+def metric_class(name: str) -> type[Metric]:
+    """The class of a metric, for its card."""
+    return _class("metrics", Metric, name)  # type: ignore[type-abstract]
+
+
+def extractor_class(name: str) -> type[Extractor]:
+    """The class of an extractor, for its card."""
+    return _class("extractors", Extractor, name)  # type: ignore[type-abstract]
+
+
+def generator_class(name: str) -> type[Generator]:
+    """The class of a model adapter, for its card."""
+    return _class("generators", Generator, name)  # type: ignore[type-abstract]
+
+
+def metric(name: str, **parameters: Any) -> Metric:
+    """A metric with its parameters.
+
+    Raises:
+        UnknownName: with the nearest name.
+        BadParameter: for a parameter or value that the metric does not take.
+    """
+    return _make(metric_class(name), parameters)
+
+
+def extractor(name: str, **parameters: Any) -> Extractor:
+    """An extractor with its parameters; raises as `metric` does."""
+    return _make(extractor_class(name), parameters)
+
+
+def generator(name: str, **parameters: Any) -> Generator:
+    """A model adapter with its parameters; raises as `metric` does."""
+    return _make(generator_class(name), parameters)
+
+
+def needed(need: Need) -> Extractor:
+    """The extractor that a metric asks for."""
+    return extractor(need.extractor, **dict(need.parameters))
+
+
+def parse_spec(text: str) -> MetricSpec:
+    """`av_align`, `av_align[javisbench]` or `av_align[variant=javisbench,x=1]`, as on the command line.
+
+    Raises:
+        BadParameter: if the brackets do not close or a part is not `key=value`.
+    """
+    name, bracket, rest = text.strip().partition("[")
+    if not bracket:
+        return MetricSpec(name)
+    if not rest.endswith("]"):
+        raise BadParameter(f"'{text}': expected name[variant] or name[key=value,...], the bracket does not close")
+    parameters = {}
+    for position, part in enumerate(p.strip() for p in rest[:-1].split(",") if p.strip()):
+        key, equals, value = part.partition("=")
+        if not equals:
+            if position:
+                raise BadParameter(f"'{text}': expected key=value, got '{part}'")
+            key, value = "variant", part
+        parameters[key.strip()] = _literal(value.strip())
+    return MetricSpec(name, tuple(sorted(parameters.items())))
+
+
+def _literal(text: str) -> Any:
+    for convert in (int, float):
+        try:
+            return convert(text)
+        except ValueError:
+            continue
+    return {"true": True, "false": False, "none": None}.get(text.lower(), text)
+
+
+def _make(cls: type[C], parameters: dict[str, Any]) -> C:
+    allowed = {f.name: f for f in dataclasses.fields(cls) if f.init}  # type: ignore[arg-type]
+    hints = typing.get_type_hints(cls)
+    checked = {}
+    for key, value in parameters.items():
+        if key not in allowed:
+            raise BadParameter(f"{cls.name} takes {_listed(allowed) or 'no parameters'}, not '{key}'")
+        checked[key] = _fit(cls.name, key, hints[key], value)
+    return cls(**checked)
+
+
+def _fit(name: str, key: str, hint: Any, value: Any) -> Any:
+    """The value if the field's annotation takes it; ints pass as floats."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Literal:
+        if value in arguments:
+            return value
+        raise BadParameter(f"{name}: {key} must be one of {_listed(arguments)}, got {value!r}")
+    options = arguments if origin in (typing.Union, pytypes.UnionType) else (hint,)
+    for option in options:
+        if option is float and isinstance(value, int) and not isinstance(value, bool):
+            return float(value)
+        if isinstance(option, type) and isinstance(value, option) and (option is bool or not isinstance(value, bool)):
+            return value
+        if typing.get_origin(option) is Literal and value in typing.get_args(option):
+            return value
+        if typing.get_origin(option) is tuple and isinstance(value, tuple | list):
+            return tuple(value)
+    wanted = " or ".join(getattr(o, "__name__", str(o)) for o in options)
+    raise BadParameter(f"{name}: {key} must be {wanted}, got {value!r}")
+
+
+def _listed(values: Any) -> str:
+    return ", ".join(repr(v) if isinstance(v, str) else str(v) for v in values)

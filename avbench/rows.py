@@ -1,0 +1,135 @@
+"""Features to rows to numbers, metric by metric."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avbench import __version__, engine, media, results, stats
+from avbench.errors import BadClip, Unscorable
+from avbench.options import Wanted
+from avbench.results import Score
+from avbench.types import Array, Extractor, Item, Metric, Suite
+
+Found = dict[str, "dict[str, Array] | engine.Failure"]
+
+
+def features_of(extraction: engine.Extraction | None, position: int | None, places: Mapping[str, int]) -> Found:
+    """Of one clip: each extractor's layers, or why there are none, by the extractor's label."""
+    if extraction is None or position is None:
+        missing = engine.Failure("missing", "the suite expects this clip and it is not there")
+        return dict.fromkeys(places, missing)
+    return {label: extraction.features(position, place) for label, place in places.items()}
+
+
+class Table:
+    """Rows of one metric, clip by clip."""
+
+    def __init__(self) -> None:
+        self.clips: list[str] = []
+        self.rows: list[NDArray[np.float64]] = []
+        self.ref_rows: list[NDArray[np.float64]] = []
+        self.unscored: dict[str, str] = {}
+        self.flagged: dict[str, list[str]] = {}
+        self.traces: dict[str, Mapping[str, Array]] = {}
+
+    def add(self, metric: Metric, item: Item, extractors: list[Extractor], here: Found, there: Found) -> None:
+        """One clip's row, or the reason why there is none."""
+        try:
+            got = _merged(extractors, here)
+            ref = _merged(extractors, there, "no_reference") if metric.needs_reference else None
+            row = np.asarray(metric.row(item, got, ref), dtype=np.float64)
+            if not np.isfinite(row).all():
+                raise Unscorable("non_finite")
+            ref_row = None
+            if metric.needs_all and ref is not None:
+                ref_row = np.asarray(metric.row(item, ref, None), dtype=np.float64)
+                if not np.isfinite(ref_row).all():
+                    raise Unscorable("no_reference", "the reference clip's row holds NaN or infinite values")
+            flags = metric.flags(got)
+            trace = metric.trace(item, got, ref)
+        except BadClip as error:
+            self.unscored[item.id] = str(error)
+            return
+        self.clips.append(item.id)
+        self.rows.append(row)
+        if ref_row is not None:
+            self.ref_rows.append(ref_row)
+        if flags:
+            self.flagged[item.id] = list(flags)
+        if trace:
+            self.traces[item.id] = trace
+
+    def write(self, folder: Path, metric: Metric, signature: str) -> None:
+        """Rows and traces as Parquet."""
+        results.write_rows(folder / "rows" / f"{metric.label}.parquet", self.clips, self.rows, metric.columns, signature)
+        if self.traces:
+            results.write_traces(folder / "traces" / f"{metric.label}.parquet", self.traces)
+
+
+def _merged(extractors: list[Extractor], found: Found, code: str | None = None) -> dict[str, Array]:
+    out = {}
+    for extractor in extractors:
+        layers = found[extractor.label]
+        if isinstance(layers, engine.Failure):
+            raise Unscorable(code or layers.code, str(layers) if code else layers.detail)
+        out.update({f"{extractor.name}.{layer}": value for layer, value in layers.items()})
+    return out
+
+
+def number_of(
+    metric: Metric,
+    table: Table,
+    extractors: list[Extractor],
+    wanted: list[Wanted],
+    suite: Suite | None,
+    seed: int,
+    n_items: int,
+) -> Score:
+    """The metric's number with its interval, and who is missing from it."""
+    value = low = high = float("nan")
+    interval = "none"
+    if len(table.rows) >= max(1, metric.minimum):
+        rows = np.concatenate([np.atleast_2d(r) for r in table.rows])
+        refs = np.concatenate([np.atleast_2d(r) for r in table.ref_rows]) if table.ref_rows else None
+        value = metric.score(rows, refs)
+        if type(metric).score is Metric.score:
+            low, high = stats.mean_interval(rows[:, 0], seed=0)
+            interval = f"95 % BCa bootstrap over clips, {stats.RESAMPLES} resamples, seed 0"
+    digests = {w.extractor.label: w.weights_sha256 for w in wanted}
+    return Score(
+        metric=metric.label,
+        title=metric.title,
+        value=value,
+        low=low,
+        high=high,
+        interval=interval,
+        unit=metric.unit,
+        better=metric.better,
+        n_items=n_items,
+        n_scored=len(table.clips),
+        unscored=table.unscored,
+        flagged=table.flagged,
+        signature=signature(metric, extractors, wanted, suite, seed, len(table.clips)),
+        parameters=metric.parameters(),
+        revision=metric.revision,
+        extractors=[
+            {"name": e.name, "revision": e.revision, "parameters": e.parameters(), "weights": digests[e.label]}
+            for e in extractors
+        ],
+    )
+
+
+def signature(metric: Metric, extractors: list[Extractor], wanted: list[Wanted], suite: Suite | None, seed: int, n: int) -> str:
+    """Everything that moves a value, in a line that can be printed beside it."""
+    digests = {w.extractor.label: w.weights_sha256 for w in wanted}
+    parts = [metric.name, *(f"{k}:{v}" for k, v in metric.parameters().items()), f"rev:{metric.revision}"]
+    for e in extractors:
+        settings = ",".join([str(e.revision), *(f"{k}={v}" for k, v in e.changed().items())])
+        parts.append(f"{e.name}:{settings}" + (f",weights={digest[:12]}" if (digest := digests[e.label]) else ""))
+    parts += [f"n:{n}", f"suite:{suite.name}@{suite.version}" if suite is not None else "suite:none"]
+    parts += [f"seed:{seed}", f"reader:{media.READER}", f"v:{__version__}"]
+    return "|".join(parts)

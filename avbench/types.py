@@ -1,0 +1,474 @@
+"""The types that everything else is made of.
+
+Components (`Extractor`, `Metric`, `Generator`) are frozen dataclasses whose fields are their parameters: equality, hash,
+pickling and the signature come from the fields alone.
+
+Two choices differ from the first design, for these reasons:
+
+* Pictures are `uint8 (T, H, W, 3)` NumPy arrays, not `(T, 3, H, W)` tensors: decoders, encoders and OpenCV all speak that
+  layout, and no module on the way to a weight-free metric has to import torch (1.3 s).
+* An extractor does not get a whole `Clip`. It starts a `Preparation`, which says which frames it wants and takes them one by
+  one while the engine decodes the file once for everybody. A decoded 10 s clip of 1536 x 1024 is 1.1 GB; the prepared
+  tensors of the same clip are a few MB.
+
+A metric names its extractors (`Need`) instead of importing them, so that listing metrics loads no network.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avbench.errors import BadParameter, Unscorable
+
+Array = NDArray[Any]
+Features = Mapping[str, Array]
+"""What extractors made of one clip; keys are `<extractor>.<layer>`."""
+
+Better = Literal["lower", "higher", "none"]
+
+
+# ------------------------------------------------------------------ clips and items
+
+
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """One audio-video sample in memory.
+
+    Args:
+        id: Name of the clip.
+        video: uint8 `(T, H, W, 3)` RGB, or `(T, 3, H, W)` (turned round), array or tensor; None without picture.
+        frame_rate: Frames per second; ignored without picture.
+        audio: float `(channels, N)` or `(N,)` in [-1, 1], array or tensor; None without sound.
+        sample_rate: Hz; ignored without sound.
+        audio_start_seconds: First sample's time minus first frame's time.
+        text: The caption, for metrics that use one.
+
+    Raises:
+        BadParameter: if an array has another shape or dtype, or a rate is not positive.
+    """
+
+    id: str
+    video: NDArray[np.uint8] | None
+    frame_rate: float
+    audio: NDArray[np.float32] | None
+    sample_rate: int
+    audio_start_seconds: float = 0.0
+    text: str = ""
+
+    def __post_init__(self) -> None:
+        if self.video is not None:
+            video = np.asarray(self.video)
+            if video.ndim == 4 and video.shape[3] != 3 and video.shape[1] == 3:
+                video = video.transpose(0, 2, 3, 1)
+            if video.dtype != np.uint8 or video.ndim != 4 or video.shape[3] != 3 or 0 in video.shape:
+                raise BadParameter(
+                    f"clip '{self.id}': video must be uint8 (T, H, W, 3) or (T, 3, H, W) with at least one frame, "
+                    f"got {video.dtype} {video.shape}"
+                )
+            if not self.frame_rate > 0:
+                raise BadParameter(f"clip '{self.id}': frame_rate must be positive, got {self.frame_rate}")
+            object.__setattr__(self, "video", np.ascontiguousarray(video))
+        if self.audio is not None:
+            audio = np.atleast_2d(np.asarray(self.audio))
+            if audio.dtype.kind != "f" or audio.ndim != 2:
+                raise BadParameter(
+                    f"clip '{self.id}': audio must be float (channels, N) or (N,) in [-1, 1], got {audio.dtype} {audio.shape}"
+                )
+            if not self.sample_rate > 0:
+                raise BadParameter(f"clip '{self.id}': sample_rate must be positive, got {self.sample_rate}")
+            object.__setattr__(self, "audio", np.ascontiguousarray(audio, dtype=np.float32))
+
+
+@dataclass(frozen=True)
+class ClipFile:
+    """One audio-video sample on disk.
+
+    Args:
+        id: Name of the clip.
+        path: A container with the picture, and the sound unless `audio` is given; or a sound file alone.
+        audio: A sound file that replaces the container's sound (the JavisBench layout).
+        text: The caption, for metrics that use one.
+    """
+
+    id: str
+    path: Path
+    audio: Path | None = None
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class ClipInfo:
+    """What is known of a clip before its frames stream by.
+
+    `frame_times` are the display times of the frames in seconds, exact, from the first; `frame_rate` is the rate that
+    OpenCV would report. A clip without picture has no frame times, one without sound a sample rate of 0.
+    """
+
+    id: str
+    frame_times: NDArray[np.float64]
+    frame_rate: float
+    width: int
+    height: int
+    sample_rate: int
+    channels: int
+    audio_start_seconds: float
+    text: str = ""
+    flags: tuple[str, ...] = ()
+
+    @property
+    def frames(self) -> int:
+        """Number of frames."""
+        return len(self.frame_times)
+
+    @property
+    def video_seconds(self) -> float:
+        """Time from the first frame to the end of the last, which is taken to last as long as the one before."""
+        if self.frames == 0:
+            return 0.0
+        last = self.frame_times[-1] - self.frame_times[-2] if self.frames > 1 else 1.0 / self.frame_rate
+        return float(self.frame_times[-1] - self.frame_times[0] + last)
+
+
+@dataclass(frozen=True, eq=False)
+class Waveform:
+    """The whole sound of a clip: float32 `(channels, N)` at `sample_rate` Hz."""
+
+    samples: NDArray[np.float32]
+    sample_rate: int
+
+    @property
+    def mono(self) -> NDArray[np.float32]:
+        """Average of the channels, `(N,)` (librosa's downmix; FFmpeg's float downmix is 3 dB louder)."""
+        return np.asarray(self.samples.mean(axis=0, dtype=np.float32) if len(self.samples) > 1 else self.samples[0])
+
+
+@dataclass(frozen=True)
+class Item:
+    """One prompt of a suite.
+
+    Args:
+        id: Name; generated clips carry it.
+        prompt: Caption of picture and sound, may be empty.
+        category: Class label, may be empty.
+        tags: Further labels.
+        seconds: Length that is asked for; None for the suite's.
+        events: Times of the sounding events in seconds, where they are known.
+        fields: Everything else that the suite stores with the item.
+    """
+
+    id: str
+    prompt: str = ""
+    category: str = ""
+    tags: tuple[str, ...] = ()
+    seconds: float | None = None
+    events: tuple[float, ...] = ()
+    fields: Mapping[str, Any] = field(default_factory=dict)
+
+
+# ------------------------------------------------------------------ components
+
+
+class Component(ABC):
+    """What extractors, metrics and generators share: a name, and parameters that are dataclass fields."""
+
+    name: ClassVar[str]
+
+    def parameters(self) -> dict[str, Any]:
+        """Every parameter and its value, in order of definition."""
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}  # type: ignore[arg-type]
+
+    def changed(self) -> dict[str, Any]:
+        """The parameters that differ from their default."""
+        out = {}
+        for f in dataclasses.fields(self):  # type: ignore[arg-type]
+            value = getattr(self, f.name)
+            default = f.default_factory() if f.default_factory is not dataclasses.MISSING else f.default
+            if default is dataclasses.MISSING or value != default:
+                out[f.name] = value
+        return out
+
+    @property
+    def label(self) -> str:
+        """Name with the parameters that differ from their default: `av_align[javisbench]`, `x[rate=16000]`."""
+        parts = [f"{v}" if k == "variant" else f"{k}={v}" for k, v in self.changed().items()]
+        return f"{self.name}[{','.join(parts)}]" if parts else self.name
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A published file of weights, loaded as it is.
+
+    Args:
+        file: Its published name; it lies in `AVBENCH_HOME/weights` under this name.
+        urls: Where it is published, the authors' own place first.
+        licence: Of the weights, and whether they are free for commercial use.
+        sha256: Of the published file, where it is known.
+    """
+
+    file: str
+    urls: tuple[str, ...]
+    licence: str
+    sha256: str | None = None
+
+
+class Preparation(ABC):
+    """One clip on its way through one extractor. Made by `Extractor.start`, in a worker process."""
+
+    frames: Sequence[int] | NDArray[np.intp] = ()
+    """Indices of the wanted frames; the engine delivers each once, in rising order."""
+
+    def take(self, index: int, image: NDArray[np.uint8]) -> None:
+        """One wanted frame, `(H, W, 3)` RGB. Keep what is made of it, never the frame itself."""
+        raise NotImplementedError
+
+    @abstractmethod
+    def finish(self, audio: Waveform | None) -> dict[str, Array]:
+        """Everything has streamed by. Returns the tensors that `Extractor.load`'s function takes (without batch axis).
+
+        Args:
+            audio: The whole sound; None if the extractor does not need it or the clip has none.
+        """
+
+
+Forward = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+
+
+class Extractor(Component):
+    """A pinned function from clips to features: a network or a signal analysis.
+
+    `start` and its `Preparation` run on the CPU in worker processes, while the clip is decoded; the function that `load`
+    returns runs in batches on the device. Signal analyses leave `load` alone: what they prepare is the feature.
+    """
+
+    revision: ClassVar[int]
+    """Raised whenever a value changes; part of the cache key."""
+    layers: ClassVar[tuple[str, ...]]
+    """Names of the features, without the extractor's own name."""
+    needs: ClassVar[tuple[Literal["video", "audio", "text"], ...]]
+    """Streams without which a clip cannot be prepared."""
+    reads: ClassVar[tuple[Literal["video", "audio", "text"], ...]] = ()
+    """Streams that are used where they are there; those in `needs` need no mention."""
+    after: ClassVar[tuple[str, ...]] = ()
+    """Extractors whose features of the same clip `start` is given (face tracks before lip crops). Their clips are decoded
+    again in a second pass."""
+    weights: ClassVar[Checkpoint | None] = None
+    """The published checkpoint; None for a signal analysis."""
+    packages: ClassVar[tuple[str, ...]] = ("numpy",)
+    """Distributions whose version can move a value; part of the cache key."""
+    batch_size: ClassVar[int] = 16
+    """Clips in one batch, unless the caller says otherwise."""
+
+    @abstractmethod
+    def start(self, info: ClipInfo, earlier: Features) -> Preparation:
+        """Begin one clip.
+
+        Args:
+            info: What is known of the clip.
+            earlier: Features of the extractors in `after`, empty without any.
+
+        Raises:
+            Unscorable: if the clip cannot be used; the reason ends up in the result.
+        """
+
+    def load(self, weights: Path | None, device: str) -> Forward:
+        """The network, ready on `device`: a function from batched tensors to batched features, row i for clip i."""
+        raise NotImplementedError(f"{self.name} has weights but no load()")
+
+
+@dataclass(frozen=True)
+class Need:
+    """An extractor that a metric wants: name and parameters."""
+
+    extractor: str
+    parameters: tuple[tuple[str, Any], ...] = ()
+
+    @staticmethod
+    def of(extractor: str, **parameters: Any) -> Need:
+        """`Need.of("onsets", sample_rate=22050)`."""
+        return Need(extractor, tuple(sorted(parameters.items())))
+
+
+class Metric(Component):
+    """One number for a run, from one row per clip.
+
+    `row` is what one clip contributes; `score` makes the number from all rows. Intervals, paired tests, categories and
+    resuming all work on rows.
+    """
+
+    title: ClassVar[str]
+    """A line for tables and lists."""
+    unit: ClassVar[str]
+    """`""` for a plain number."""
+    better: ClassVar[Better]
+    """`none` for a quantity that is reported, not ranked."""
+    revision: ClassVar[int]
+    """Raised whenever a value changes; part of the signature."""
+    source: ClassVar[str]
+    """Paper, repository and commit of the definition."""
+    columns: ClassVar[tuple[str, ...]] = ("value",)
+    """Names of a row's columns; `()` for a row that is one embedding."""
+    needs_reference: ClassVar[bool] = False
+    """Whether every row needs the item's reference clip, or the score needs reference rows."""
+    needs_all: ClassVar[bool] = False
+    """A set metric: clips that the score cannot be made of one by one, so `score` is not a mean of rows."""
+    minimum: ClassVar[int] = 1
+    """Fewest rows that make a number."""
+    always: ClassVar[bool] = False
+    """A signal check that every run reports, asked for or not."""
+
+    @abstractmethod
+    def extractors(self) -> tuple[Need, ...]:
+        """What `row` finds in its features."""
+
+    @abstractmethod
+    def row(self, item: Item, got: Features, ref: Features | None) -> NDArray[np.float64]:
+        """What one clip contributes: `(columns,)`, or `(parts, columns)` for a set metric.
+
+        Raises:
+            Unscorable: with a reason code, never a sentinel number.
+        """
+
+    def score(self, rows: NDArray[np.float64], ref_rows: NDArray[np.float64] | None) -> float:
+        """The number, from rows `(n, columns)`; the mean of the first column unless a metric says otherwise."""
+        return float(rows[:, 0].mean())
+
+    def trace(self, item: Item, got: Features, ref: Features | None) -> Mapping[str, Array]:
+        """What a report draws of one clip: arrays over time or over events, stored beside the row. Empty by default."""
+        return {}
+
+    def flags(self, got: Features) -> tuple[str, ...]:
+        """What the result says of this clip beside the number (`silent`, `clipped`, ...). Nothing by default."""
+        return ()
+
+    def compute(self, generated_rows: Array, reference_rows: Array | None = None) -> float:
+        """The number from rows that are at hand already.
+
+        Args:
+            generated_rows: `(n, columns)`, or `(n,)` for one column; one row per clip.
+            reference_rows: The same for the reference clips, where the metric needs them.
+
+        Raises:
+            Unscorable: if there are fewer rows than `minimum`.
+            BadParameter: if a row is not finite, has the wrong width, or reference rows are missing.
+        """
+        rows = self._checked(generated_rows, "generated")
+        refs = None if reference_rows is None else self._checked(reference_rows, "reference")
+        if refs is None and self.needs_all and self.needs_reference:
+            raise BadParameter(f"{self.label}: reference rows are needed and None came")
+        for what, found in (("generated", rows), ("reference", refs)):
+            if found is not None and len(found) < self.minimum:
+                raise Unscorable("too_short", f"{self.label} needs at least {self.minimum} {what} rows, got {len(found)}")
+        return self.score(rows, refs)
+
+    def _checked(self, rows: Array, what: str) -> NDArray[np.float64]:
+        out = np.asarray(rows, dtype=np.float64)
+        out = out[:, None] if out.ndim == 1 else out
+        if out.ndim != 2 or (self.columns and out.shape[1] != len(self.columns)):
+            width = len(self.columns) or "d"
+            raise BadParameter(f"{self.label}: {what} rows must be (n, {width}), got {np.shape(rows)}")
+        if not np.isfinite(out).all():
+            bad = int((~np.isfinite(out).all(axis=1)).sum())
+            raise BadParameter(
+                f"{self.label}: {bad} of {len(out)} {what} rows hold NaN or infinite values; leave them out and say so"
+            )
+        return out
+
+
+@dataclass(frozen=True)
+class MetricSpec:
+    """A metric as a suite, a command line or a user names it: name and parameters."""
+
+    name: str
+    parameters: tuple[tuple[str, Any], ...] = ()
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Items, their reference clips, and the metrics that one protocol computes.
+
+    Args:
+        name, version: What signatures quote.
+        title: A line for lists.
+        items: In order; `sample_0000` is the first.
+        metrics: What is computed unless the caller asks for others.
+        conditions: What a generator is given: `first_frame`, `text`, `category`, `audio`.
+        seconds, frame_rate, width, height, sample_rate: The clips that are asked for.
+        reference: Finds the reference clip of an item; raises `MissingData`. None for a suite without reference clips.
+        folder: Where the suite's files are.
+    """
+
+    name: str
+    version: int
+    title: str
+    items: tuple[Item, ...]
+    metrics: tuple[MetricSpec, ...]
+    conditions: tuple[str, ...]
+    seconds: float
+    frame_rate: float
+    width: int
+    height: int
+    sample_rate: int
+    folder: Path
+    reference: References | None = field(default=None, compare=False)
+    source: str = ""
+    licence: str = ""
+
+
+class References(ABC):
+    """Where a suite's reference clips come from."""
+
+    @abstractmethod
+    def ready(self, items: Sequence[Item]) -> dict[str, ClipFile]:
+        """The reference clip of each item that has one, by item id; made or found, never fetched in silence.
+
+        Raises:
+            MissingData: if the data are not on this machine; says what to download, from where, where to put it.
+        """
+
+
+class Generator(Component):
+    """A model that makes clips."""
+
+    title: ClassVar[str]
+    revision: ClassVar[int]
+    source: ClassVar[str]
+    conditions: ClassVar[tuple[str, ...]] = ()
+    """What it uses of an item; the suite has to offer it."""
+
+    @abstractmethod
+    def generate(self, items: Sequence[Item], *, suite: Suite, seed: int, folder: Path) -> Iterator[Clip | ClipFile]:
+        """One clip per item, in order, with the item's id; it depends on (item, seed, suite) alone.
+
+        Args:
+            items: What is still to be made, a subset of the suite's items.
+            suite: For the wanted size and length, and for models that look at other items.
+            seed: The run's seed.
+            folder: An empty folder for files; it is deleted afterwards.
+
+        Yields:
+            A `Clip`, which the run encodes, or a `ClipFile` under `folder`, which the run moves.
+        """
+
+
+def canonical(value: Any) -> str:
+    """JSON that is the same for equal values: sorted keys, no spaces, NaN kept as `NaN`."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=_plain)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} cannot be written as JSON")
