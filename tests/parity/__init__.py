@@ -1,0 +1,1 @@
+"""Agreement with the published implementations, by recorded numbers."""
