@@ -49,11 +49,12 @@ class Child:
         pipe = process.stdin
         if pipe is None or process.stdout is None:
             raise AssertionError("the child has pipes")
-        deadline = time.monotonic() + self.options.clip_seconds
         try:
             write_message(pipe, pickle.dumps(job, protocol=5))
-            (length,) = struct.unpack("<Q", self._read(8, deadline))
-            return decode_reply(self._read(length, deadline))
+            length = 0
+            while length == 0:  # the child's pulse
+                (length,) = struct.unpack("<Q", self._read(8))
+            return decode_reply(self._read(length))
         except (BrokenPipeError, EOFError, ValueError) as error:
             code = process.wait(timeout=5) if process.poll() is None and self._ended(process) else process.poll()
             self.kill()
@@ -95,7 +96,8 @@ class Child:
             process.wait(timeout=5)
         return process.poll() is not None
 
-    def _read(self, size: int, deadline: float) -> bytes:
+    def _read(self, size: int) -> bytes:
+        deadline = time.monotonic() + self.options.clip_seconds
         process = self.process
         if process is None or process.stdout is None:
             raise EOFError

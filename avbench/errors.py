@@ -34,7 +34,7 @@ REASONS = {
     "no_reference": "the suite has no reference clip for this item, or it could not be read",
     "non_finite": "the features or the row hold NaN or infinite values",
     "missing": "the suite expects this clip and it is not there",
-    "timeout": "preparing the clip took longer than the limit, twice: quarantined",
+    "timeout": "preparing the clip made no progress within the limit, twice: quarantined",
     "crash": "the decoder process died on the clip, twice: quarantined",
     "memory": "preparing the clip went over the memory limit",
     "error": "an unexpected error; the details are in the run's ledger",

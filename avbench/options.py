@@ -20,7 +20,7 @@ class Options:
         workers: Child processes; None for one per core, at most 8.
         device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`.
         batch_size: Clips in one batch; None for each extractor's own.
-        clip_seconds: A clip that takes longer is killed.
+        clip_seconds: A worker that shows no sign of progress, such as another frame, for so long is killed.
         worker_memory: Bytes one child may use.
         limits: What a file may ask for.
     """

@@ -16,8 +16,9 @@ import os
 import pickle
 import struct
 import sys
+import time
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import IO, Any
 
@@ -79,8 +80,13 @@ class Reply:
     opens: int = 0
 
 
-def process(job: Job) -> Reply:
-    """Open the clip once, decode it once at most, and prepare every task that is not cached."""
+def process(job: Job, alive: Callable[[], None] = lambda: None) -> Reply:
+    """Open the clip once, decode it once at most, and prepare every task that is not cached.
+
+    Args:
+        job: The clip and its tasks.
+        alive: Called after every frame and every finished task.
+    """
     reply = Reply([Answer() for _ in job.tasks])
     try:
         with Reader(job.source, limits=job.limits, threads=job.threads) as reader:
@@ -92,7 +98,7 @@ def process(job: Job) -> Reply:
                 reply.answers[index].key = key
                 if job.cache is None or not job.cache.has(key):
                     todo[index] = task
-            _prepare(reader, todo, reply)
+            _prepare(reader, todo, reply, alive)
     except BadClip as error:
         for answer in reply.answers:
             if answer.prepared is None and not answer.code and not (answer.key and job.cache and job.cache.has(answer.key)):
@@ -100,7 +106,7 @@ def process(job: Job) -> Reply:
     return reply
 
 
-def _prepare(reader: Reader, todo: dict[int, Task], reply: Reply) -> None:
+def _prepare(reader: Reader, todo: dict[int, Task], reply: Reply, alive: Callable[[], None]) -> None:
     for _ in range(2):
         started: dict[int, Preparation] = {}
         for index, task in todo.items():
@@ -113,6 +119,7 @@ def _prepare(reader: Reader, todo: dict[int, Task], reply: Reply) -> None:
         picture = any(wanted.values())
         try:
             for number, image in enumerate(reader.frames(picture=picture)):
+                alive()
                 for index, frames in wanted.items():
                     if number in frames and index in started:
                         with _noted(reply.answers[index]):
@@ -122,6 +129,7 @@ def _prepare(reader: Reader, todo: dict[int, Task], reply: Reply) -> None:
         except FrameCount:
             continue
         for index, preparation in started.items():
+            alive()
             with _noted(reply.answers[index]):
                 reply.answers[index].prepared = preparation.finish(_sound(reader, todo[index].extractor))
         return
@@ -171,6 +179,18 @@ def write_message(pipe: IO[bytes], data: bytes) -> None:
     pipe.write(struct.pack("<Q", len(data)))
     pipe.write(data)
     pipe.flush()
+
+
+class _Pulse:
+    """Tells the parent, at most once a second, that work goes on: an answer of length 0."""
+
+    def __init__(self, pipe: IO[bytes]) -> None:
+        self.pipe, self.last = pipe, time.monotonic()
+
+    def __call__(self) -> None:
+        if time.monotonic() - self.last > 1.0:
+            self.last = time.monotonic()
+            write_message(self.pipe, b"")
 
 
 def encode_reply(reply: Reply) -> bytes:
@@ -230,7 +250,7 @@ def main() -> None:
     while head := sys.stdin.buffer.read(8):
         job: Job = pickle.loads(sys.stdin.buffer.read(struct.unpack("<Q", head)[0]))  # noqa: S301 - from our own parent
         opened.clear()
-        reply = process(job)
+        reply = process(job, _Pulse(answers))
         if isinstance(job.source, ClipFile):
             files = {str(job.source.path), str(job.source.audio)}
             reply.opens = sum(path in files for path in opened)
