@@ -77,8 +77,10 @@ class Child:
             environment = {
                 **os.environ,
                 "PYTHONPATH": os.pathsep.join(p for p in sys.path if p),
+                "PYTHONSAFEPATH": "1",  # else a random.py in the current folder takes the place of Python's
                 "OMP_NUM_THREADS": "1",
                 "OPENCV_FOR_THREADS_NUM": "1",
+                "OPENCV_IPP": "disabled",  # its last bits depend on where an array lies in memory, and on the processor
                 "OPENCV_FFMPEG_LOGLEVEL": "-8",
             }
             self.process = subprocess.Popen(  # noqa: S603 - our own module

@@ -7,8 +7,10 @@ with the same command. Progress goes to standard error and only to a terminal; r
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import sys
+import unicodedata
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -50,12 +52,17 @@ SuiteName = Annotated[str, typer.Option("--suite", help="As `avbench suites` lis
 
 def main() -> None:
     """The `avbench` command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal or pipe that is not UTF-8 gets an escape, not a traceback
     try:
         app(standalone_mode=True)
     except AvbenchError as error:
-        _err().print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
+        _err().print(f"[bold red]error:[/] {_safe(str(error))}", soft_wrap=True, highlight=False)
         sys.exit(2)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit) as error:
+        if isinstance(error, SystemExit) and error.code != 130:  # typer turns Ctrl-C into 130 and says nothing
+            raise
         _err().print("stopped; the same command goes on from here", highlight=False)
         sys.exit(130)
 
@@ -157,7 +164,7 @@ def diff(
     else:
         table = Table("where", "what", "A", "B", box=None, pad_edge=False)
         for d in found:
-            table.add_row(*(escape(x) for x in (d.where, d.what, d.a, d.b)))
+            table.add_row(*(_safe(x) for x in (d.where, d.what, d.a, d.b)))
         _out().print(table)
     if found:
         raise typer.Exit(1)
@@ -202,7 +209,7 @@ def doctor(as_json: AsJson = False) -> None:
         table = Table("what", "state", "detail", box=None, pad_edge=False)
         colour = {"ok": "green", "missing": "yellow", "broken": "bold red"}
         for c in checks:
-            table.add_row(escape(c.what), f"[{colour[c.state]}]{c.state}[/]", escape(c.detail))
+            table.add_row(_safe(c.what), f"[{colour[c.state]}]{c.state}[/]", _safe(c.detail))
         _out().print(table)
     if any(c.state == "broken" for c in checks):
         raise typer.Exit(1)
@@ -212,11 +219,16 @@ def doctor(as_json: AsJson = False) -> None:
 
 
 def _out() -> Console:
-    return Console(file=sys.stdout, soft_wrap=not sys.stdout.isatty())
+    return Console(file=sys.stdout, width=None if sys.stdout.isatty() else 160)
 
 
 def _err() -> Console:
     return Console(file=sys.stderr, soft_wrap=True)
+
+
+def _safe(text: str) -> str:
+    """Text from files and users as it is printed: no markup, and no control characters that move a terminal's cursor."""
+    return escape("".join(f"\\x{ord(c):02x}" if unicodedata.category(c) == "Cc" and c not in "\n\t" else c for c in text))
 
 
 def _split(text: str | None) -> list[str] | None:
@@ -268,13 +280,13 @@ def _show(result: Any, as_json: bool) -> None:
         typer.echo(to_json(result), nl=False)
         return
     title = f"{result.model or result.request['clips']}" + (f" on {result.suite['name']}" if result.suite else "")
-    table = Table("metric", "", "value", "95 % interval", "unit", "scored", title=escape(title), title_justify="left", box=None)
+    table = Table("metric", "", "value", "95 % interval", "unit", "scored", title=_safe(title), title_justify="left", box=None)
     for s in result.metrics:
         value = "-" if s.value != s.value else f"{s.value:.4g}"
         interval = "" if s.low != s.low else f"{s.low:.4g} … {s.high:.4g}"
         part = f"{s.n_scored}/{s.n_items}"
         colour = "" if s.n_scored == s.n_items else "[yellow]"
-        table.add_row(escape(s.metric), _ARROW[s.better], value, interval, escape(s.unit), colour + part)
+        table.add_row(_safe(s.metric), _ARROW[s.better], value, interval, _safe(s.unit), colour + part)
     out = _out()
     out.print(table)
     reasons: dict[str, set[str]] = {}
@@ -283,7 +295,7 @@ def _show(result: Any, as_json: bool) -> None:
             reasons.setdefault(reason.split(":")[0], set()).add(clip)
     for code, clips in sorted(reasons.items()):
         shown = ", ".join(sorted(clips)[:5]) + (", ..." if len(clips) > 5 else "")
-        out.print(f"[yellow]unscored, {code}:[/] {len(clips)} clips: {escape(shown)}", highlight=False)
+        out.print(f"[yellow]unscored, {code}:[/] {len(clips)} clips: {_safe(shown)}", highlight=False)
     if result.others:
         out.print(f"{len(result.others)} other files are listed in the result", highlight=False)
     out.print(f"{result.folder / 'result.json'}", highlight=False)
@@ -296,13 +308,13 @@ def _list(found: Any, as_json: bool) -> None:
     elif isinstance(found, list):
         table = Table(*found[0].keys() if found else ("nothing",), box=None, pad_edge=False)
         for entry in found:
-            table.add_row(*(escape(str(v)) for v in entry.values()))
+            table.add_row(*(_safe(str(v)) for v in entry.values()))
         _out().print(table)
     else:
         table = Table(show_header=False, box=None, pad_edge=False)
         for key, value in found.items():
             if key != "card":
-                table.add_row(f"[bold]{key}[/]", escape(str(value)))
+                table.add_row(f"[bold]{key}[/]", _safe(str(value)))
         _out().print(table)
         if found.get("card"):
             from rich.markdown import Markdown

@@ -112,13 +112,9 @@ def _data() -> list[Check]:
 def _folders() -> list[Check]:
     home = default_home()
     above = next(p for p in (home, *home.parents) if p.exists())
-    writable = os.access(above, os.W_OK)
+    fault = f", {above} is a file" if not above.is_dir() else "" if os.access(above, os.W_OK) else ", not writable"
     free = shutil.disk_usage(above).free / 2**30
-    checks = [
-        Check(
-            "AVBENCH_HOME", "ok" if writable else "broken", f"{home}, {free:.0f} GiB free{'' if writable else ', not writable'}"
-        )
-    ]
+    checks = [Check("AVBENCH_HOME", "broken" if fault else "ok", f"{home}, {free:.0f} GiB free{fault}")]
     if importlib.util.find_spec("fcntl") is None:
         checks.append(Check("system", "broken", "avbench needs a POSIX system (Linux, macOS)"))
     return checks

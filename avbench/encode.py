@@ -1,25 +1,34 @@
 """Clips to files: H.264 + AAC mp4 through PyAV, whole or not at all.
 
 Encoding runs on one thread, so that the same clip gives the same bytes on any machine with the same FFmpeg.
+x264's macroblock tree is off: where the width is no multiple of 128 it reads memory that was never written, and two encodings of
+the same frames differ.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import av.logging
 import numpy as np
+from av.stream import Disposition
 from numpy.typing import NDArray
 
-from avbench.errors import BadParameter
+from avbench.errors import AvbenchError, BadParameter
 from avbench.types import Clip
 
 av.logging.set_level(av.logging.PANIC)
 
 _AAC_FRAME = 1024
+
+AAC_RATES = (7350, 8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
+"""Hz."""
 
 
 def write_clip(path: Path, clip: Clip, *, crf: int = 18, audio_bit_rate: int = 128_000) -> None:
@@ -33,7 +42,8 @@ def write_clip(path: Path, clip: Clip, *, crf: int = 18, audio_bit_rate: int = 1
         audio_bit_rate: bit/s of the AAC stream.
 
     Raises:
-        BadParameter: if the clip has no picture.
+        BadParameter: if the clip has no picture, and as in `write_frames`.
+        AvbenchError: if the file cannot be written.
     """
     if clip.video is None:
         raise BadParameter(f"clip '{clip.id}': an mp4 needs a picture, and video is None")
@@ -60,68 +70,99 @@ def write_frames(
     crf: int = 18,
     audio_bit_rate: int = 128_000,
 ) -> None:
-    """Write frames `(H, W, 3)` uint8 RGB, taken one at a time, and audio `(channels, N)` in [-1, 1]."""
-    partial = path.with_name(f".{path.stem}.partial{path.suffix}")
-    try:
-        with av.open(str(partial), "w", format="mp4", options={"movflags": "+faststart"}) as out:
-            rate = Fraction(frame_rate).limit_denominator(30_000)
-            video = out.add_stream("libx264", rate=rate, options={"crf": str(crf), "preset": "veryfast"})
-            video.codec_context.thread_count = 1
-            video.pix_fmt = "yuv420p"
-            sound = _audio_stream(out, audio, sample_rate, audio_bit_rate)
-            first = True
-            for image in frames:
-                image = np.ascontiguousarray(image[: image.shape[0] // 2 * 2, : image.shape[1] // 2 * 2])
-                if first:
-                    video.height, video.width = image.shape[:2]
-                    first = False
-                out.mux(video.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
-            if first:
-                raise BadParameter(f"{path.name}: there are no frames to write")
-            out.mux(video.encode())
-            if sound is not None and audio is not None:
-                _encode_audio(out, sound, audio, sample_rate, audio_start_seconds)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    """Write frames `(H, W, 3)` uint8 RGB of one size, taken one at a time, and audio `(channels, N)` in [-1, 1].
+
+    Raises:
+        BadParameter: for no frames, frames smaller than 2 x 2 or of different sizes, a rate that is not positive or that
+            AAC does not have, more than two channels, or sound that is not finite.
+        AvbenchError: if the file cannot be written.
+    """
+    if not 0 < frame_rate < 10_000:
+        raise BadParameter(f"{path.name}: frame_rate must be positive, got {frame_rate}")
+    with _whole(path) as partial, av.open(str(partial), "w", format="mp4", options={"movflags": "+faststart"}) as out:
+        rate = Fraction(frame_rate).limit_denominator(30_000)
+        video = out.add_stream("libx264", rate=rate, options={"crf": str(crf), "preset": "veryfast", "x264-params": "mbtree=0"})
+        video.codec_context.thread_count = 1
+        video.pix_fmt = "yuv420p"
+        sound = _audio_stream(out, path, audio, sample_rate, audio_bit_rate)
+        size: tuple[int, ...] | None = None
+        for image in frames:
+            if size is None:
+                size = image.shape
+                if min(size[:2]) < 2:
+                    raise BadParameter(f"{path.name}: frames must have 2 x 2 pixels or more, got {size[1]} x {size[0]}")
+                video.height, video.width = size[0] // 2 * 2, size[1] // 2 * 2
+            if image.shape != size:
+                raise BadParameter(f"{path.name}: frames must have one size, got {size} and then {image.shape}")
+            even = np.ascontiguousarray(image[: size[0] // 2 * 2, : size[1] // 2 * 2])
+            out.mux(video.encode(av.VideoFrame.from_ndarray(even, format="rgb24")))
+        if size is None:
+            raise BadParameter(f"{path.name}: there are no frames to write")
+        out.mux(video.encode())
+        if sound is not None and audio is not None:
+            _encode_audio(out, sound, audio, sample_rate, audio_start_seconds)
 
 
 def replace_audio(path: Path, picture: Path, audio: NDArray[np.float32], sample_rate: int) -> None:
-    """Write a file with the pictures of another, copied packet by packet, and this sound (AAC, 192 kbit/s)."""
-    partial = path.with_name(f".{path.stem}.partial{path.suffix}")
-    try:
-        with av.open(str(picture)) as source, av.open(str(partial), "w", format="mp4") as out:
-            before = source.streams.video[0]
-            after = out.add_stream_from_template(before)
-            sound = _audio_stream(out, audio, sample_rate, 192_000)
-            for packet in source.demux(before):
-                if packet.dts is not None:
-                    packet.stream = after
-                    out.mux(packet)
-            if sound is not None:
-                _encode_audio(out, sound, audio, sample_rate, 0.0)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    """Write a file with the pictures of another, copied packet by packet, and this sound (AAC, 192 kbit/s).
+
+    Raises:
+        BadParameter: if the other file has no picture, or for sound as in `write_frames`.
+        AvbenchError: if the file cannot be read, or mp4 cannot hold its pictures.
+    """
+    with _whole(path) as partial, av.open(str(picture)) as source, av.open(str(partial), "w", format="mp4") as out:
+        before = next((s for s in source.streams.video if not s.disposition & Disposition.attached_pic), None)
+        if before is None:
+            raise BadParameter(f"{picture}: there is no picture to copy")
+        after = out.add_stream_from_template(before)
+        sound = _audio_stream(out, path, audio, sample_rate, 192_000)
+        for packet in source.demux(before):
+            if packet.dts is not None:
+                packet.stream = after
+                out.mux(packet)
+        if sound is not None:
+            _encode_audio(out, sound, audio, sample_rate, 0.0)
 
 
 def write_wav(path: Path, audio: NDArray[np.float32], sample_rate: int) -> None:
     """Write audio `(channels, N)` as 16-bit PCM WAV."""
     import soundfile
 
-    partial = path.with_name(f".{path.stem}.partial{path.suffix}")
+    with _whole(path) as partial:
+        rounded = np.clip(np.rint(audio * 32768.0), -32768, 32767).astype(np.int16)  # soundfile would round down
+        soundfile.write(partial, rounded.T, sample_rate, format="WAV", subtype="PCM_16")
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[Path]:
+    """A name to write under, which becomes `path` at the end; two processes that make the same file do not meet.
+
+    Raises:
+        AvbenchError: for what FFmpeg or the system finds wrong.
+    """
+    partial = path.with_name(f".{path.stem[:80]}.{os.getpid()}-{threading.get_ident()}.partial{path.suffix}")
     try:
-        soundfile.write(partial, np.clip(audio, -1.0, 1.0).T, sample_rate, format="WAV", subtype="PCM_16")
+        yield partial
         partial.replace(path)
+    except (av.error.FFmpegError, OSError) as error:
+        reason = str(error.strerror or error)
+        raise AvbenchError(f"{path} cannot be written: {reason}") from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
 
 
 def _audio_stream(
-    out: av.container.OutputContainer, audio: NDArray[np.float32] | None, rate: int, bit_rate: int
+    out: av.container.OutputContainer, path: Path, audio: NDArray[np.float32] | None, rate: int, bit_rate: int
 ) -> av.AudioStream | None:
     if audio is None:
         return None
+    if len(audio) > 2:
+        raise BadParameter(f"{path.name}: an mp4 of avbench has one or two audio channels, got {len(audio)}")
+    if rate not in AAC_RATES:
+        raise BadParameter(f"{path.name}: AAC has no {rate} Hz; resample to one of {', '.join(map(str, AAC_RATES))}")
+    if not np.isfinite(audio).all():
+        raise BadParameter(f"{path.name}: the sound holds NaN or infinite samples")
     stream = out.add_stream("aac", rate=rate, layout="mono" if len(audio) == 1 else "stereo")
     stream.bit_rate = bit_rate
     return stream
@@ -130,8 +171,6 @@ def _audio_stream(
 def _encode_audio(
     out: av.container.OutputContainer, stream: av.AudioStream, audio: NDArray[np.float32], rate: int, start: float
 ) -> None:
-    if len(audio) > 2:
-        raise BadParameter(f"an mp4 of avbench has one or two audio channels, got {len(audio)}")
     for first in range(0, audio.shape[1], _AAC_FRAME):
         block = np.ascontiguousarray(audio[:, first : first + _AAC_FRAME], dtype=np.float32)
         frame = av.AudioFrame.from_ndarray(block, format="fltp", layout=stream.layout.name)

@@ -95,10 +95,13 @@ def extract(
         Keys and failures; a bad clip is a failure, never an exception and never missing.
     """
     options = options or Options()
-    run = _Run(list(sources), list(wanted), store, options, ledger or Ledger(None), progress)
-    for level in _levels(wanted):
-        run.level(level)
-    return run.result
+    with contextlib.ExitStack() as stack:
+        if ledger is None:
+            ledger = stack.enter_context(contextlib.closing(Ledger(None)))
+        run = _Run(list(sources), list(wanted), store, options, ledger, progress)
+        for level in _levels(wanted):
+            run.level(level)
+        return run.result
 
 
 def _levels(wanted: Sequence[Wanted]) -> list[list[int]]:
@@ -284,7 +287,7 @@ class _Run:
             key = str(self.result.keys[index, position])
             self.store.put(key, layers)
             self.result.made += 1
-            with self.lock:
+            with self.lock, self.ledger.batch():
                 self.ledger.ended(_ledger_id(self.sources[index]), label, key, "done")
 
 
@@ -294,10 +297,13 @@ def _ledger_id(source: ClipFile | Clip) -> str:
 
 
 def _fingerprint(source: ClipFile | Clip) -> str:
-    """Size and time of the files: a quarantine ends when they change."""
+    """Size and times of the files: a quarantine ends when they change.
+
+    The time of the last change of the inode is among them: it moves with every write, also one that sets the old times again.
+    """
     if isinstance(source, Clip):
         return ""
     with contextlib.suppress(OSError):
         stats = [p.stat() for p in (source.path, source.audio) if p is not None]
-        return ",".join(f"{s.st_size}:{s.st_mtime_ns}" for s in stats)
+        return ",".join(f"{s.st_size}:{s.st_mtime_ns}:{s.st_ctime_ns}" for s in stats)
     return ""

@@ -56,7 +56,8 @@ class UnknownName(AvbenchError):
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         names = sorted(known)
-        near = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
+        lower = {n.lower(): n for n in names}
+        near = [lower[n] for n in difflib.get_close_matches(name.lower(), lower, n=1, cutoff=0.4)]
         guess = f"; did you mean '{near[0]}'?" if near else ";"
         super().__init__(f"no {kind} '{name}'{guess} there are: {', '.join(names) or 'none'}")
         self.nearest = near[0] if near else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -44,10 +45,10 @@ def find_clips(folder: Path) -> Found:
     others: dict[str, str] = {}
     for path in sorted(folder.rglob("*")):
         relative = path.relative_to(folder)
-        name = _text(relative.as_posix())
+        name = shown(relative.as_posix())
         if any(part.startswith(".") for part in relative.parts) or (path.is_dir() and not path.is_symlink()):
             continue
-        if path.is_symlink() and not path.resolve().is_relative_to(root):
+        if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(root):
             others[name] = "a link that leads out of the folder; not followed"
         elif not path.is_file():
             others[name] = "not a regular file"
@@ -69,15 +70,15 @@ def _beside(id: str, pictures: dict[str, Path], sounds: dict[str, Path]) -> Path
 
 
 def _add(found: dict[str, Path], path: Path, relative: Path, folder: Path) -> None:
-    id = _text(relative.with_suffix("").as_posix())
+    id = shown(relative.with_suffix("").as_posix())
     if id in found:
         raise BadFolder(
-            f"{folder}: '{_text(found[id].name)}' and '{_text(path.name)}' are both clip '{id}'; rename or remove one of them"
+            f"{folder}: '{shown(found[id].name)}' and '{shown(path.name)}' are both clip '{id}'; rename or remove one of them"
         )
     found[id] = path
 
 
-def _text(name: str) -> str:
+def shown(name: str) -> str:
     """A name as results show it: NFC, and bytes that are no UTF-8 written out."""
     return unicodedata.normalize("NFC", name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace"))
 
@@ -85,18 +86,19 @@ def _text(name: str) -> str:
 def match(found: Found, items: Sequence[Item], suite: str) -> tuple[dict[str, ClipFile], dict[str, str]]:
     """The clip of each item, and the other files with reasons.
 
-    A clip is an item's if its id, or the last part of it, is the item's id, or `sample_0000`, counted from the first item.
+    A clip is an item's if its id, or the last part of it, is the item's id, or the name that a run gives to the item's clip, or
+    `sample_0000`, counted from the first item.
 
     Raises:
         BadFolder: if no clip belongs to an item, or two to the same.
     """
-    known = {item.id: item for item in items}
+    known = {file_name(item.id): item for item in items} | {item.id: item for item in items}
     ours: dict[str, ClipFile] = {}
     others = dict(found.others)
     for clip in found.clips:
         item = _item(clip, items, known)
         if item is None:
-            others[clip.id] = f"not an item of suite {suite}"
+            others[clip.id] = f"not among the {len(items)} items of suite {suite} that are asked for"
         elif item.id in ours:
             raise BadFolder(f"clips '{ours[item.id].path.name}' and '{clip.path.name}' are both item '{item.id}'; remove one")
         else:

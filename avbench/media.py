@@ -17,6 +17,8 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import os
+import struct
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -181,14 +183,19 @@ class Reader:
             self._keep_audio([audio], clip.sample_rate, expected=None)
 
     def _index_file(self, source: ClipFile) -> None:
+        cut_short = _cut_short(self._file)
         with _container(self._file) as container:
             flags = _name_flags(source.path, container)
+            if cut_short and container.format.name.startswith("mov,"):
+                flags.append("cut_short")
             if len(container.streams) > self._limits.streams:
                 raise BadClip("too_large", f"{len(container.streams)} streams, the limit is {self._limits.streams}")
             picture, sound = _video_stream(container), _audio_stream(container) if self._side is None else None
             if len([s for s in container.streams.video if not _is_cover(s)]) > 1 or len(container.streams.audio) > 1:
                 flags.append("several_streams")
             self._invisible = picture is not None and picture.codec_context.name in _INVISIBLE
+            if picture is None and not container.streams.audio:
+                raise BadClip("damaged", f"{source.path.name}: there is neither a picture nor a sound in it")
             streams = [s for s in (picture, sound) if s is not None]
             first = _first_pass(container, streams, picture, self._limits) if streams else _FirstPass()
             rate = float(picture.guessed_rate or picture.average_rate or 25) if picture is not None else 0.0
@@ -387,6 +394,19 @@ def _samples(frame: Any) -> NDArray[np.float32]:
 def _name_flags(path: Path, container: Any) -> list[str]:
     expected = DEMUXERS.get(container.format.name, ())
     return [] if path.suffix.lower() in expected else ["extension_mismatch"]
+
+
+def _cut_short(file: BufferedReader) -> bool:
+    """Whether an mp4's last box says that it goes on after the end of the file, though every frame may still be there."""
+    end, at = file.seek(0, os.SEEK_END), 0
+    while at <= end - 8:
+        file.seek(at)
+        size, kind = struct.unpack(">I4s", file.read(8))
+        size = int.from_bytes(file.read(8), "big") if size == 1 else size
+        if size < 8 or not kind.isalnum():
+            return False
+        at += size
+    return at > end
 
 
 def _content_flags(times: NDArray[np.float64], rotation: int, channels: int, rate: int, start: float) -> list[str]:

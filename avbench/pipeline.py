@@ -24,9 +24,10 @@ from pathlib import Path
 from typing import Any
 
 from avbench import __version__, engine, registry, results, suites, weights
+from avbench.batches import choose_device
 from avbench.encode import write_clip, write_wav
 from avbench.errors import AvbenchError, BadParameter
-from avbench.folders import file_name, find_clips, match
+from avbench.folders import AUDIO_SUFFIXES, file_name, find_clips, match
 from avbench.options import Options, Wanted
 from avbench.results import Result
 from avbench.rows import Table, features_of, number_of, signature
@@ -54,10 +55,14 @@ def run(
     """Generate, then score; see `avbench.run`."""
     chosen = suites.load(suite, limit=limit)
     wanted = choose_metrics(chosen, metrics)
+    options = _checked(options)
+    generator = _model(model, chosen)
+    _report(chosen, progress)
+    _prepared(wanted, chosen)
     folder = Path(out) if out is not None else Path("runs") / f"{file_name(model)}-{chosen.name}-seed{seed}"
     with opened(folder, request_of("run", model, chosen, wanted, limit, seed, None)) as job:
-        clips = _generate(job, registry_generator(model), chosen, seed, progress)
-        return _score(job, model, chosen, clips, {}, wanted, seed, options or Options(), progress)
+        clips = _generate(job, generator, chosen, seed, progress)
+        return _score(job, model, chosen, clips, {}, wanted, seed, options, progress)
 
 
 def generate(
@@ -71,9 +76,11 @@ def generate(
 ) -> Path:
     """The first half of `run` alone; `run` with the same `out` goes on from there. Returns the folder of the clips."""
     chosen = suites.load(suite, limit=limit)
+    generator = _model(model, chosen)
+    _report(chosen, progress)
     folder = Path(out) if out is not None else Path("runs") / f"{file_name(model)}-{chosen.name}-seed{seed}"
     with opened(folder, request_of("run", model, chosen, None, limit, seed, None)) as job:
-        _generate(job, registry_generator(model), chosen, seed, progress)
+        _generate(job, generator, chosen, seed, progress)
     return folder / "clips"
 
 
@@ -89,19 +96,55 @@ def score(
 ) -> Result:
     """Score clips that exist; see `avbench.score`."""
     directory = Path(clips_dir)
+    options = _checked(options)
     found = find_clips(directory)
     chosen = suites.load(suite, limit=limit) if suite is not None else None
     wanted = choose_metrics(chosen, metrics)
     if chosen is not None:
+        _report(chosen, progress)
         clips, others = match(found, chosen.items, chosen.name)
     else:
         clips, others = {c.id: c for c in found.clips[:limit]}, found.others
+    _prepared(wanted, chosen)
     name = (
         f"{file_name(directory.resolve().name or 'root')}-{hashlib.sha256(str(directory.resolve()).encode()).hexdigest()[:8]}"
     )
     folder = Path(out) if out is not None else Path("runs") / f"score-{name}{'-' + chosen.name if chosen else ''}"
     with opened(folder, request_of("score", "", chosen, wanted, limit, 0, directory)) as job:
-        return _score(job, "", chosen, clips, others, wanted, 0, options or Options(), progress)
+        return _score(job, "", chosen, clips, others, wanted, 0, options, progress)
+
+
+def _checked(options: Options | None) -> Options:
+    """The options; a device that is asked for has to be there, also if nothing will use it."""
+    options = options or Options()
+    if options.device not in ("auto", "cpu"):
+        choose_device(options.device)
+    return options
+
+
+def _prepared(metrics: Sequence[Metric], suite: Suite | None) -> None:
+    """Fail before the work and not after it: extractors, weights and reference clips that the metrics need have to be there."""
+    _wanted([registry.needed(need) for metric in metrics for need in metric.extractors()])
+    if suite is not None and suite.reference is not None and any(m.needs_reference for m in metrics):
+        suite.reference.ready(suite.items)
+
+
+def _model(model: str, suite: Suite) -> Generator:
+    """The model, if the suite has what it uses of an item."""
+    generator = registry_generator(model)
+    lacking = [c for c in generator.conditions if c != "reference" and c not in suite.conditions]
+    if lacking:
+        raise BadParameter(
+            f"model {generator.name} needs {', '.join(lacking)}; "
+            f"suite {suite.name} gives {', '.join(suite.conditions) or 'nothing'}"
+        )
+    return generator
+
+
+def _report(suite: Suite, progress: Progress | None) -> None:
+    """Show how far the reference clips are, where they have to be rendered."""
+    if suite.reference is not None:
+        suite.reference.progress = progress
 
 
 def choose_metrics(suite: Suite | None, asked: Sequence[str] | None) -> list[Metric]:
@@ -145,15 +188,11 @@ def registry_generator(model: str) -> Generator:
 
 def _generate(job: RunFolder, generator: Generator, suite: Suite, seed: int, progress: Progress | None) -> dict[str, ClipFile]:
     """The generated clip of each item; only those that are missing are made."""
-    lacking = [c for c in generator.conditions if c != "reference" and c not in suite.conditions]
-    if lacking:
-        raise BadParameter(
-            f"model {generator.name} needs {', '.join(lacking)}; "
-            f"suite {suite.name} gives {', '.join(suite.conditions) or 'nothing'}"
-        )
     folder, scratch = job.folder / "clips", job.folder / "making"
     shutil.rmtree(scratch, ignore_errors=True)
     folder.mkdir(exist_ok=True)
+    for half in folder.glob(".*.partial*"):  # of a run that was killed while it wrote
+        half.unlink()
     made = {id: file for id, (file, _) in job.ledger.all_made().items() if (folder / file).is_file()}
     todo = [item for item in suite.items if item.id not in made]
     with job.stage("generate"):
@@ -202,8 +241,9 @@ def _place(item: Item, clip: Clip | ClipFile, folder: Path) -> tuple[str, str]:
 
 
 def _file(item: Item, path: Path) -> ClipFile:
-    sound = path.with_suffix(".wav")
-    return ClipFile(item.id, path, sound if sound != path and sound.is_file() else None, item.prompt)
+    beside = (path.with_suffix(suffix) for suffix in AUDIO_SUFFIXES)
+    sound = next((s for s in beside if s != path and s.is_file()), None)
+    return ClipFile(item.id, path, sound, item.prompt)
 
 
 # ------------------------------------------------------------------ clips -> result
@@ -262,7 +302,7 @@ def _score(
         clips={i.id: {"sha256": got.sha256.get(n, ""), "flags": list(got.flags.get(n, ()))} for n, i in enumerate(present)},
         others=dict(sorted(others.items())),
         versions=versions(wanted),
-        device=options.device if uses_network else "cpu",
+        device=choose_device(options.device) if uses_network else "cpu",
         hashes={
             "ids": _hash([i.id for i in items]),
             "clips": _hash([[i.id, got.sha256.get(n, "")] for n, i in enumerate(present)]),

@@ -47,7 +47,14 @@ def _class(kind: Kind, base: type[C], name: str) -> type[C]:
     found = _modules(kind)
     if name not in found:
         raise UnknownName(_WORD[kind], name, found)
-    module = importlib.import_module(found[name])
+    try:
+        module = importlib.import_module(found[name])
+    except ImportError as error:
+        if found[name].startswith("avbench."):
+            raise
+        raise AvbenchError(
+            f"plug-in '{name}' ({found[name]}) cannot be imported: {error}; repair or uninstall the package that brings it"
+        ) from error
     classes = [
         c
         for c in vars(module).values()
@@ -110,13 +117,15 @@ def parse_spec(text: str) -> MetricSpec:
         return MetricSpec(name)
     if not rest.endswith("]"):
         raise BadParameter(f"'{text}': expected name[variant] or name[key=value,...], the bracket does not close")
-    parameters = {}
+    parameters: dict[str, Any] = {}
     for position, part in enumerate(p.strip() for p in rest[:-1].split(",") if p.strip()):
         key, equals, value = part.partition("=")
         if not equals:
             if position:
                 raise BadParameter(f"'{text}': expected key=value, got '{part}'")
             key, value = "variant", part
+        if key.strip() in parameters:
+            raise BadParameter(f"'{text}': '{key.strip()}' is given twice")
         parameters[key.strip()] = _literal(value.strip())
     return MetricSpec(name, tuple(sorted(parameters.items())))
 
@@ -158,7 +167,7 @@ def _fit(name: str, key: str, hint: Any, value: Any) -> Any:
             return value
         if typing.get_origin(option) is tuple and isinstance(value, tuple | list):
             return tuple(value)
-    wanted = " or ".join(getattr(o, "__name__", str(o)) for o in options)
+    wanted = " or ".join("none" if o is type(None) else getattr(o, "__name__", str(o)) for o in options)
     raise BadParameter(f"{name}: {key} must be {wanted}, got {value!r}")
 
 

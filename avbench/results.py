@@ -138,17 +138,71 @@ def read(path: Path) -> Result:
     file = path / "result.json" if path.is_dir() else path
     try:
         table = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BadManifest(f"{file}: not a result: {error}; expected the folder of a finished run") from error
-    if not isinstance(table, dict) or not isinstance(table.get("schema"), int):
+    if not isinstance(table, dict) or type(table.get("schema")) is not int:
         raise BadManifest(f"{file}: not a result: there is no schema number")
     if table["schema"] > SCHEMA:
         raise BadManifest(f"{file}: schema {table['schema']} is newer than this avbench reads ({SCHEMA}); update avbench")
     try:
         scores = [Score(**{**s, **{k: float(s[k]) for k in _NUMBERS}}) for s in table.pop("metrics")]
+        for score in scores:
+            _check(score, _SCORE, f"metric {str(score.metric)[:80]}")
+        table.pop("folder", None)
+        _check(table, _RESULT, "result")
         return Result(**{**table, "metrics": tuple(scores)}, folder=file.parent)
     except (TypeError, KeyError, ValueError, AttributeError) as error:
         raise BadManifest(f"{file}: does not follow schema {SCHEMA}: {error}") from error
+
+
+_SCORE: dict[str, Any] = {
+    "metric": str,
+    "title": str,
+    "interval": str,
+    "unit": str,
+    "better": ("higher", "lower", "none"),
+    "n_items": int,
+    "n_scored": int,
+    "unscored": {str: str},
+    "flagged": {str: [str]},
+    "signature": str,
+    "parameters": {str: object},
+    "revision": int,
+    "extractors": [{str: object}],
+}
+_RESULT: dict[str, Any] = {
+    "model": str,
+    "suite": {str: object},
+    "request": {str: object},
+    "clips": {str: {str: object}},
+    "others": {str: str},
+    "versions": {str: str},
+    "device": str,
+    "hashes": {str: str},
+}
+
+
+def _check(found: Any, kinds: Mapping[str, Any], where: str) -> None:
+    """Refuse what someone else's file holds in the place of a field."""
+    for key, kind in kinds.items():
+        value = found[key] if isinstance(found, Mapping) else getattr(found, key)
+        if not _fits(value, kind):
+            raise ValueError(f"{where}: {key} is {value!r:.80}")
+    if kinds is _SCORE and not all("name" in e for e in found.extractors):
+        raise ValueError(f"{where}: an extractor has no name")
+    if kinds is _SCORE and "/" in found.metric:
+        raise ValueError(f"{where}: a metric's label names files and has no '/'")
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    if isinstance(kind, dict):
+        ((key, inner),) = kind.items()
+        return isinstance(value, dict) and all(_fits(k, key) and _fits(v, inner) for k, v in value.items())
+    if isinstance(kind, list):
+        return isinstance(value, list | tuple) and all(_fits(v, kind[0]) for v in value)
+    if isinstance(kind, tuple):
+        return value in kind
+    return isinstance(value, kind) and not (kind is int and isinstance(value, bool))
 
 
 # ------------------------------------------------------------------ rows
@@ -235,6 +289,7 @@ def diff(a: Result, b: Result) -> list[Difference]:
     compare("request", a.request, b.request)
     compare("version", a.versions, b.versions)
     compare("device", {"device": a.device}, {"device": b.device})
+    compare("reference clips", {"hash": a.hashes.get("references", "")}, {"hash": b.hashes.get("references", "")})
     left, right = {s.metric: s for s in a.metrics}, {s.metric: s for s in b.metrics}
     compare("metric", dict.fromkeys(left, "scored"), dict.fromkeys(right, "scored"))
     for label in (label for label in left if label in right):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import hashlib
 import json
 import os
 import platform
@@ -15,9 +17,10 @@ from typing import Any
 
 from avbench import __version__, engine
 from avbench.errors import OtherRun
+from avbench.folders import shown
 from avbench.options import Options
 from avbench.store import Ledger, write_bytes
-from avbench.types import Metric, Suite
+from avbench.types import Metric, Suite, canonical
 
 
 @dataclass
@@ -45,12 +48,20 @@ def request_of(
     return {
         "verb": verb,
         "model": model,
-        "clips": str(clips) if clips is not None else "",
+        "clips": shown(str(clips)) if clips is not None else "",
         "suite": f"{suite.name}@{suite.version}" if suite is not None else "",
+        "asked": _asked(suite) if suite is not None and verb == "run" else "",
         "metrics": None if metrics is None else [m.label for m in metrics],
         "limit": limit,
         "seed": seed,
     }
+
+
+def _asked(suite: Suite) -> str:
+    """Hash of everything that a generator is asked for: clips that were made for another prompt or size are not these."""
+    shape = (suite.seconds, suite.frame_rate, suite.width, suite.height, suite.sample_rate)
+    items = [dataclasses.asdict(item) for item in suite.items]
+    return hashlib.sha256(canonical([shape, list(suite.conditions), items]).encode()).hexdigest()
 
 
 @contextlib.contextmanager
@@ -102,7 +113,11 @@ def _locked(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OtherRun(f"{folder} cannot be made: {error.strerror or error}; give another folder with --out") from error
-    with (folder / ".lock").open("w") as file:
+    try:
+        file = (folder / ".lock").open("w")
+    except OSError as error:
+        raise OtherRun(f"{folder} cannot be written: {error.strerror or error}; give another folder with --out") from error
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -25,8 +25,11 @@ def mean_interval(values: NDArray[np.float64], *, seed: int = 0, resamples: int 
         return float(values[0]), float(values[0])
     from scipy.stats import bootstrap
 
+    # From 0 to 1, and back afterwards: the interval moves with the values, and values that differ by a rounding error alone
+    # leave nothing to divide by.
+    least, width = float(values.min()), float(np.ptp(values))
     made = bootstrap(
-        (values,),
+        ((values - least) / width,),
         np.mean,
         n_resamples=resamples,
         vectorized=True,
@@ -34,4 +37,5 @@ def mean_interval(values: NDArray[np.float64], *, seed: int = 0, resamples: int 
         rng=np.random.Generator(np.random.PCG64(seed)),
         method="BCa" if len(values) > 2 else "percentile",
     )
-    return float(made.confidence_interval.low), float(made.confidence_interval.high)
+    low, high = (least + width * float(end) for end in made.confidence_interval)
+    return low, min(high, float(values.max()))

@@ -21,6 +21,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import safetensors.numpy
@@ -134,10 +135,10 @@ class DiskStore(Store):
         return self.path(key).is_file()
 
     def get(self, key: str) -> dict[str, Array] | None:
-        """Read and check; a damaged file is deleted."""
+        """Read and check; a damaged file is deleted, one that cannot be read is as good as none."""
         try:
             data = self.path(key).read_bytes()
-        except FileNotFoundError:
+        except OSError:
             return None
         layers = unpack(data)
         if layers is None:
@@ -214,6 +215,14 @@ class Ledger:
     def __init__(self, path: Path | None) -> None:
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        try:
+            self._open()
+        except sqlite3.Error as error:
+            raise self._fault(error) from error
+
+    def _open(self) -> None:
+        path = self.path
         self._db = sqlite3.connect(":memory:" if path is None else path, isolation_level=None, check_same_thread=False)
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")
@@ -228,21 +237,35 @@ class Ledger:
         """Merge the write-ahead log and close."""
         self._db.close()
 
+    def _fault(self, error: sqlite3.Error) -> AvbenchError:
+        return AvbenchError(
+            f"the run's ledger {self.path or 'in memory'} cannot be used: {error}; free some space, or choose another folder "
+            "with --out; a damaged ledger can be removed, the same command then goes on from the clips and features"
+        )
+
     @contextlib.contextmanager
     def batch(self) -> Iterator[None]:
-        """Several writes in one transaction."""
-        self._db.execute("BEGIN")
+        """Several writes in one transaction.
+
+        Raises:
+            AvbenchError: if the ledger cannot be written.
+        """
         try:
-            yield
-        finally:
-            self._db.execute("COMMIT")
+            self._db.execute("BEGIN")
+            try:
+                yield
+            finally:
+                self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise self._fault(error) from error
 
     def started(self, clip: str, extractors: list[str]) -> None:
-        """The clip is about to be decoded."""
+        """The clip is about to be decoded; attempts go on counting only where the run was stopped amid the clip."""
         with self.batch():
             self._db.executemany(
                 "INSERT INTO work (clip, extractor, key, status) VALUES (?, ?, '', 'started')"
-                " ON CONFLICT (clip, extractor) DO UPDATE SET status = 'started'",
+                " ON CONFLICT (clip, extractor) DO UPDATE SET status = 'started',"
+                " attempts = CASE WHEN status = 'started' THEN attempts ELSE 0 END",
                 [(clip, e) for e in extractors],
             )
 
@@ -252,8 +275,7 @@ class Ledger:
             self._db.executemany(
                 "UPDATE work SET attempts = attempts + 1 WHERE clip = ? AND extractor = ?", [(clip, e) for e in extractors]
             )
-        row = self._db.execute("SELECT max(attempts) FROM work WHERE clip = ?", (clip,)).fetchone()
-        return int(row[0] or 0)
+        return max((w.attempts for w in self.work("started") if w.clip == clip and w.extractor in extractors), default=0)
 
     def ended(self, clip: str, extractor: str, key: str, status: str, code: str = "", detail: str = "") -> None:
         """The clip went through the extractor, or did not."""
@@ -267,13 +289,19 @@ class Ledger:
     def work(self, status: str | None = None) -> list[Work]:
         """Every line, or those of one status."""
         query = "SELECT clip, extractor, key, status, attempts, code, detail FROM work"
-        rows = self._db.execute(query + (" WHERE status = ?" if status else ""), (status,) if status else ()).fetchall()
-        return [Work(*row) for row in rows]
+        return [Work(*row) for row in self._rows(query + (" WHERE status = ?" if status else ""), (status,) if status else ())]
 
     def made(self, clip: str, file: str, sha256: str) -> None:
         """A generator's clip is in its place."""
-        self._db.execute("INSERT OR REPLACE INTO made VALUES (?, ?, ?)", (clip, file, sha256))
+        with self.batch():
+            self._db.execute("INSERT OR REPLACE INTO made VALUES (?, ?, ?)", (clip, file, sha256))
 
     def all_made(self) -> dict[str, tuple[str, str]]:
         """File name and hash of each generated clip, by id."""
-        return {row[0]: (row[1], row[2]) for row in self._db.execute("SELECT clip, file, sha256 FROM made").fetchall()}
+        return {row[0]: (row[1], row[2]) for row in self._rows("SELECT clip, file, sha256 FROM made", ())}
+
+    def _rows(self, query: str, values: tuple[str, ...]) -> list[tuple[Any, ...]]:
+        try:
+            return self._db.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            raise self._fault(error) from error

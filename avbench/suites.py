@@ -6,12 +6,15 @@ not known are errors, and so are wrong types: the message names file and line or
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+import functools
 import importlib
 import json
 import os
 import re
 import tomllib
+import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -38,6 +41,10 @@ _TOP = {
 _REQUIRED = {"name", "version", "title", "items", "clip", "protocols", "default_protocol"}
 _CLIP = {"seconds": float, "frame_rate": float, "width": int, "height": int, "sample_rate": int}
 _REFERENCE = {"renderer": str, "folder": str, "obtain": str}
+CONDITIONS = ("audio", "category", "first_frame", "text")
+"""What a suite can give to a generator."""
+_LARGE = 1e12
+"""Beyond any length, rate or size; also refuses infinities, and integers that no float holds."""
 _ITEM = {"id": str, "prompt": str, "category": str, "tags": list, "seconds": float, "events": list, "fields": dict}
 
 
@@ -74,10 +81,11 @@ def load(name: str, *, protocol: str | None = None, limit: int | None = None) ->
     path = folder / "suite.toml"
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:  # ValueError: TOML, UTF-8, or an integer of thousands of digits
         raise BadManifest(f"{path}: {error}") from error
     _check(table, _TOP, _REQUIRED, str(path))
     _check(table["clip"], _CLIP, set(_CLIP), f"{path}: [clip]")
+    _check_values(table, path)
     items = read_items(_inside(folder, table["items"], path))
     chosen = protocol or table["default_protocol"]
     if chosen not in table["protocols"]:
@@ -119,20 +127,31 @@ def read_items(path: Path) -> tuple[Item, ...]:
         where = f"{path}:{number}"
         try:
             entry = json.loads(line)
-        except (json.JSONDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:  # ValueError also for an integer of thousands of digits
             column = f":{error.colno}" if isinstance(error, json.JSONDecodeError) else ""
             raise BadManifest(f"{where}{column}: not JSON: {error}") from error
         if not isinstance(entry, dict):
             raise BadManifest(f"{where}: expected an object, got {type(entry).__name__}")
         _check(entry, _ITEM, {"id"}, where)
+        try:
+            json.dumps(entry, ensure_ascii=False).encode()
+            copy.deepcopy(entry)
+        except UnicodeEncodeError as error:
+            raise BadManifest(f"{where}: half of a surrogate pair, which is no text: {ascii(error.object)[:80]}") from error
+        except RecursionError as error:
+            raise BadManifest(f"{where}: nested too deeply") from error
         if not entry["id"]:
             raise BadManifest(f"{where}: id is empty")
+        # Clips in folders are named in NFC as well: two ways to write one name are one name.
+        entry["id"] = unicodedata.normalize("NFC", entry["id"])
+        if "seconds" in entry and not _positive(entry["seconds"]):
+            raise BadManifest(f"{where}: seconds must be a positive number, got {entry['seconds']!r:.80}")
         if entry["id"] in seen:
             raise BadManifest(f"{where}: id '{entry['id']}' is already on line {seen[entry['id']]}; ids must differ")
         seen[entry["id"]] = number
         events = entry.get("events", [])
-        if not all(isinstance(e, int | float) and not isinstance(e, bool) for e in events):
-            raise BadManifest(f"{where}: events must be numbers (seconds), got {events}")
+        if not all(isinstance(e, int | float) and not isinstance(e, bool) and abs(e) < _LARGE for e in events):
+            raise BadManifest(f"{where}: events must be finite numbers (seconds), got {events!r:.80}")
         if not all(isinstance(t, str) for t in entry.get("tags", [])):
             raise BadManifest(f"{where}: tags must be strings, got {entry['tags']}")
         entry["events"] = tuple(float(e) for e in events)
@@ -145,9 +164,27 @@ def read_items(path: Path) -> tuple[Item, ...]:
 
 def _inside(folder: Path, name: str, path: Path) -> Path:
     target = folder / name
-    if not target.resolve().is_relative_to(folder.resolve()):
-        raise BadManifest(f"{path}: items = '{name}' leads out of the suite's folder")
+    if "\0" in name or not target.resolve().is_relative_to(folder.resolve()):
+        raise BadManifest(f"{path}: items = {name!r} leads out of the suite's folder")
     return target
+
+
+def _positive(value: float) -> bool:
+    return 0 < value < _LARGE
+
+
+def _check_values(table: Mapping[str, Any], path: Path) -> None:
+    """What the types alone do not say."""
+    if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*", table["name"]):
+        raise BadManifest(f"{path}: name must be letters, digits and _ . - (it names folders), got {table['name']!r:.80}")
+    for key, value in table["clip"].items():
+        if not _positive(value):
+            raise BadManifest(f"{path}: [clip]: {key} must be a positive number, got {value!r:.80}")
+    if not all(isinstance(c, str) for c in table.get("conditions", ())):
+        raise BadManifest(f"{path}: conditions must be strings, got {table['conditions']!r:.80}")
+    for condition in table.get("conditions", ()):
+        if condition not in CONDITIONS:
+            raise BadManifest(f"{path}: unknown condition {condition!r:.80}; known are {', '.join(CONDITIONS)}")
 
 
 def _check(table: Mapping[str, Any], known: Mapping[str, type], required: set[str], where: str) -> None:
@@ -170,7 +207,10 @@ def _metrics(table: Any, where: str) -> tuple[MetricSpec, ...]:
     for entry in table["metrics"]:
         if not isinstance(entry, str):
             raise BadManifest(f'{where}: a metric is a name such as "av_align[javisbench]", got {entry!r:.80}')
-        specs.append(registry.parse_spec(entry))
+        try:
+            specs.append(registry.parse_spec(entry))
+        except BadParameter as error:
+            raise BadManifest(f"{where}: {error}") from error
     return tuple(specs)
 
 
@@ -180,10 +220,23 @@ def _metrics(table: Any, where: str) -> tuple[MetricSpec, ...]:
 def _references(suite: Suite, table: Mapping[str, Any], path: Path) -> References | None:
     _check(table, _REFERENCE, set(), f"{path}: [reference]")
     if "renderer" in table:
+        _check_renderer(table["renderer"], f"{path}: [reference]")
         return Rendered(suite, table["renderer"])
     if "folder" in table:
+        if "\0" in table["folder"] or Path(table["folder"]).is_absolute() or ".." in Path(table["folder"]).parts:
+            raise BadManifest(f"{path}: [reference]: folder = {table['folder']!r} leads out of the suite's folder")
         return InFolder(suite, table["folder"], table.get("obtain", suite.source))
     return None
+
+
+def _check_renderer(name: str, where: str) -> None:
+    try:
+        module = importlib.import_module(f"avbench.{name}") if name.isidentifier() else None
+        found = hasattr(module, "__path__") and hasattr(module, "write")  # a package, such as avbench.synth15
+    except ModuleNotFoundError:
+        found = False
+    if not found:
+        raise BadManifest(f"{where}: avbench has no renderer {name!r:.80}")
 
 
 class Rendered(References):
@@ -211,6 +264,7 @@ class Rendered(References):
             frame_rate=s.frame_rate,
             seconds=s.seconds,
             sample_rate=s.sample_rate,
+            progress=None if self.progress is None else functools.partial(self.progress, "render"),
         )
         return {item.id: ClipFile(item.id, paths[item.id], text=item.prompt) for item in items}
 

@@ -35,6 +35,9 @@ Features = Mapping[str, Array]
 
 Better = Literal["lower", "higher", "none"]
 
+MOST_CHANNELS = 64
+"""More are samples: sound libraries give `(N, channels)`."""
+
 
 # ------------------------------------------------------------------ clips and items
 
@@ -74,7 +77,7 @@ class Clip:
                     f"clip '{self.id}': video must be uint8 (T, H, W, 3) or (T, 3, H, W) with at least one frame, "
                     f"got {video.dtype} {video.shape}"
                 )
-            if not self.frame_rate > 0:
+            if not 0 < self.frame_rate < float("inf"):
                 raise BadParameter(f"clip '{self.id}': frame_rate must be positive, got {self.frame_rate}")
             object.__setattr__(self, "video", np.ascontiguousarray(video))
         if self.audio is not None:
@@ -82,6 +85,10 @@ class Clip:
             if audio.dtype.kind != "f" or audio.ndim != 2:
                 raise BadParameter(
                     f"clip '{self.id}': audio must be float (channels, N) or (N,) in [-1, 1], got {audio.dtype} {audio.shape}"
+                )
+            if len(audio) > MOST_CHANNELS:
+                raise BadParameter(
+                    f"clip '{self.id}': audio has {len(audio)} channels in shape {audio.shape}; give the channels first"
                 )
             if not self.sample_rate > 0:
                 raise BadParameter(f"clip '{self.id}': sample_rate must be positive, got {self.sample_rate}")
@@ -425,6 +432,9 @@ class Suite:
 
 class References(ABC):
     """Where a suite's reference clips come from."""
+
+    progress: Callable[[str, int, int], None] | None = None
+    """Called with stage, done and total while clips are made."""
 
     @abstractmethod
     def ready(self, items: Sequence[Item]) -> dict[str, ClipFile]:

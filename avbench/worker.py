@@ -100,16 +100,26 @@ def process(job: Job, alive: Callable[[], None] = lambda: None) -> Reply:
                     todo[index] = task
             _prepare(reader, todo, reply, alive)
     except BadClip as error:
-        for answer in reply.answers:
-            if answer.prepared is None and not answer.code and not (answer.key and job.cache and job.cache.has(answer.key)):
-                answer.code, answer.detail = error.code, error.detail
+        _all_failed(job, reply, error.code, error.detail, "")
+    except MemoryError:
+        _all_failed(job, reply, "memory", "reading the clip went over the memory limit", "")
+    except Exception as error:  # noqa: BLE001 - what a decoder raises besides its own errors belongs to this clip alone
+        _all_failed(job, reply, "error", f"{type(error).__name__}: {error}", traceback.format_exc())
     return reply
+
+
+def _all_failed(job: Job, reply: Reply, code: str, detail: str, trace: str) -> None:
+    """Every task that is neither cached nor done nor failed already."""
+    for answer in reply.answers:
+        if answer.prepared is None and not answer.code and not (answer.key and job.cache and job.cache.has(answer.key)):
+            answer.code, answer.detail, answer.trace = code, detail, trace
 
 
 def _prepare(reader: Reader, todo: dict[int, Task], reply: Reply, alive: Callable[[], None]) -> None:
     for _ in range(2):
         started: dict[int, Preparation] = {}
         for index, task in todo.items():
+            reply.answers[index] = Answer(reply.answers[index].key)
             with _noted(reply.answers[index]):
                 _check_streams(reader, task.extractor)
                 started[index] = task.extractor.start(reader.info, task.earlier)
@@ -211,18 +221,21 @@ def decode_reply(data: bytes) -> Reply:
     """The reply of `encode_reply`.
 
     Raises:
-        ValueError: if a record is damaged.
+        ValueError: if it is no such reply, or a record is damaged.
     """
-    (length,) = struct.unpack_from("<Q", data)
-    head: dict[str, Any] = json.loads(data[8 : 8 + length])
-    at, answers = 8 + length, []
-    for key, code, detail, trace, size in head["answers"]:
-        prepared = unpack(data[at : at + size]) if size else None
-        if size and prepared is None:
-            raise ValueError("a worker's answer does not match its checksum")
-        answers.append(Answer(key, prepared, code, detail, trace))
-        at += size
-    return Reply(answers, head["sha256"], tuple(head["flags"]), head["opens"])
+    try:
+        (length,) = struct.unpack_from("<Q", data)
+        head: dict[str, Any] = json.loads(data[8 : 8 + length])
+        at, answers = 8 + length, []
+        for key, code, detail, trace, size in head["answers"]:
+            prepared = unpack(data[at : at + size]) if size else None
+            if size and prepared is None:
+                raise ValueError("a worker's answer does not match its checksum")
+            answers.append(Answer(key, prepared, code, detail, trace))
+            at += size
+        return Reply(answers, head["sha256"], tuple(head["flags"]), head["opens"])
+    except (struct.error, KeyError, TypeError) as error:
+        raise ValueError(f"a worker's answer is not one: {error}") from error
 
 
 def _limit(memory: int) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avbench.encode import replace_audio
-from avbench.errors import AvbenchError, BadParameter
+from avbench.errors import AvbenchError, BadClip, BadParameter
 from avbench.folders import file_name
 from avbench.generators.reference import reference_clips
 from avbench.media import Reader
@@ -63,12 +63,15 @@ def sound_of(clip: ClipFile) -> Waveform:
     """The sound of a reference clip, at most two channels.
 
     Raises:
-        AvbenchError: if it has none.
+        AvbenchError: if it has none or cannot be read.
     """
-    with Reader(clip) as reader:
-        for _ in reader.frames(picture=False):
-            pass
-        sound = reader.audio()
+    try:
+        with Reader(clip) as reader:
+            for _ in reader.frames(picture=False):
+                pass
+            sound = reader.audio()
+    except BadClip as error:
+        raise AvbenchError(f"reference clip '{clip.id}' cannot be used: {error} ({clip.path})") from error
     if sound is None:
         raise AvbenchError(f"reference clip '{clip.id}' has no sound to move: {clip.path}")
     return Waveform(sound.samples[:2], sound.sample_rate)
