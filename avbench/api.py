@@ -11,7 +11,7 @@ import numpy as np
 from avbench import engine, pipeline, registry
 from avbench import weights as weights_of
 from avbench.engine import Progress
-from avbench.errors import AvbenchError
+from avbench.errors import AvbenchError, BadParameter
 from avbench.options import Options, Wanted
 from avbench.results import Result
 from avbench.store import DiskStore, MemoryStore, Store, default_home
@@ -60,6 +60,8 @@ def extract(
         UnknownName, BadParameter, MissingData: for what was asked.
         AvbenchError: if clips have no features; it names each with the reason. Nothing is left out in silence.
     """
+    if isinstance(clips, str | Path | Clip | ClipFile):
+        raise BadParameter(f"clips must be a list of paths or clips, got one {type(clips).__name__}")
     sources = [c if isinstance(c, Clip | ClipFile) else ClipFile(Path(c).stem, Path(c)) for c in clips]
     wanted = want(extractor, weights)
     chain = [want(name) for name in wanted.extractor.after] + [wanted]

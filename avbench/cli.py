@@ -54,7 +54,9 @@ def main() -> None:
     """The `avbench` command."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a terminal or pipe that is not UTF-8 gets an escape, not a traceback
+            stream.reconfigure(
+                errors="backslashreplace"
+            )  # a terminal or pipe that is not UTF-8 gets an escape, not a traceback
     try:
         app(standalone_mode=True)
     except AvbenchError as error:

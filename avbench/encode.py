@@ -1,8 +1,8 @@
 """Clips to files: H.264 + AAC mp4 through PyAV, whole or not at all.
 
 Encoding runs on one thread, so that the same clip gives the same bytes on any machine with the same FFmpeg.
-x264's macroblock tree is off: where the width is no multiple of 128 it reads memory that was never written, and two encodings of
-the same frames differ.
+x264's macroblock tree is off: where the width is no multiple of 128 it reads memory that was never written, and two encodings
+of the same frames differ.
 """
 
 from __future__ import annotations

@@ -293,7 +293,8 @@ class _Run:
 
 def _ledger_id(source: ClipFile | Clip) -> str:
     """Generated and reference clips share ids, so files go by their path."""
-    return str(source.path) if isinstance(source, ClipFile) else source.id
+    name = str(source.path) if isinstance(source, ClipFile) else source.id
+    return name.encode("utf-8", "backslashreplace").decode()  # names that are no UTF-8 hold halves of surrogate pairs
 
 
 def _fingerprint(source: ClipFile | Clip) -> str:

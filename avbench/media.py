@@ -34,6 +34,7 @@ from av.stream import Disposition
 from numpy.typing import NDArray
 
 from avbench.errors import BadClip
+from avbench.folders import shown
 from avbench.types import Clip, ClipFile, ClipInfo, Waveform
 
 av.logging.set_level(av.logging.PANIC)
@@ -156,9 +157,9 @@ class Reader:
         try:
             file = self._stack.enter_context(path.open("rb"))
         except OSError as error:
-            raise BadClip("unreadable", f"{path.name}: {error.strerror or error}") from error
+            raise BadClip("unreadable", f"{shown(path.name)}: {error.strerror or error}") from error
         if not file.read(1):
-            raise BadClip("empty_file", f"{path.name}: 0 bytes")
+            raise BadClip("empty_file", f"{shown(path.name)}: 0 bytes")
         file.seek(0)
         return file
 
@@ -195,7 +196,7 @@ class Reader:
                 flags.append("several_streams")
             self._invisible = picture is not None and picture.codec_context.name in _INVISIBLE
             if picture is None and not container.streams.audio:
-                raise BadClip("damaged", f"{source.path.name}: there is neither a picture nor a sound in it")
+                raise BadClip("damaged", f"{shown(source.path.name)}: there is neither a picture nor a sound in it")
             streams = [s for s in (picture, sound) if s is not None]
             first = _first_pass(container, streams, picture, self._limits) if streams else _FirstPass()
             rate = float(picture.guessed_rate or picture.average_rate or 25) if picture is not None else 0.0

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import os
 import platform
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,7 +28,7 @@ from avbench import __version__, engine, registry, results, suites, weights
 from avbench.batches import choose_device
 from avbench.encode import write_clip, write_wav
 from avbench.errors import AvbenchError, BadParameter
-from avbench.folders import AUDIO_SUFFIXES, file_name, find_clips, match
+from avbench.folders import AUDIO_SUFFIXES, file_name, find_clips, match, shown
 from avbench.options import Options, Wanted
 from avbench.results import Result
 from avbench.rows import Table, features_of, number_of, signature
@@ -106,9 +107,8 @@ def score(
     else:
         clips, others = {c.id: c for c in found.clips[:limit]}, found.others
     _prepared(wanted, chosen)
-    name = (
-        f"{file_name(directory.resolve().name or 'root')}-{hashlib.sha256(str(directory.resolve()).encode()).hexdigest()[:8]}"
-    )
+    whole = directory.resolve()
+    name = f"{file_name(shown(whole.name) or 'root')}-{hashlib.sha256(os.fsencode(whole)).hexdigest()[:8]}"
     folder = Path(out) if out is not None else Path("runs") / f"score-{name}{'-' + chosen.name if chosen else ''}"
     with opened(folder, request_of("score", "", chosen, wanted, limit, 0, directory)) as job:
         return _score(job, "", chosen, clips, others, wanted, 0, options, progress)

@@ -97,9 +97,7 @@ def synthetic(
         y = (4 * step) % (height - height // 3)
         pictures[t, y : y + height // 3, x : x + width // 3] = square
     heard: NDArray[np.float32] = np.clip(sound, -0.9, 0.9).astype(np.float32)
-    return Clip(
-        id, pictures if video else None, frame_rate if video else 0.0, heard if audio else None, sample_rate, text=text
-    )
+    return Clip(id, pictures if video else None, frame_rate if video else 0.0, heard if audio else None, sample_rate, text=text)
 
 
 # ------------------------------------------------------------------ the command line
@@ -120,9 +118,7 @@ class Said:
 
 
 @pytest.fixture
-def avbench_cli(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> Callable[..., Said]:
+def avbench_cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Callable[..., Said]:
     """`avbench ...` in this process, in an empty folder; what it raises besides its exit code is a failure of the test."""
     from avbench import cli
 

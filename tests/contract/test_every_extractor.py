@@ -9,6 +9,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -51,14 +52,15 @@ def extract(
 
 
 @every_extractor
-def test_an_extractor_is_a_frozen_value(extractor: Extractor) -> None:
-    assert dataclasses.is_dataclass(extractor)
-    assert dataclasses.replace(extractor) == extractor
-    assert hash(dataclasses.replace(extractor)) == hash(extractor)
-    back = pickle.loads(pickle.dumps(extractor))
+def test_an_extractor_is_a_frozen_value(extractor: Any) -> None:
+    same = type(extractor)(**extractor.parameters())
+    assert same == extractor
+    assert hash(same) == hash(extractor)
+    back = pickle.loads(pickle.dumps(extractor))  # noqa: S301
     assert back == extractor
     assert back.label == extractor.label
-    for name in [f.name for f in dataclasses.fields(extractor)] or ["anything"]:
+    fields = [f.name for f in dataclasses.fields(extractor)]
+    for name in fields or ["anything"]:
         with pytest.raises(dataclasses.FrozenInstanceError):
             setattr(extractor, name, None)
 
@@ -124,8 +126,8 @@ def test_a_lossless_file_gives_what_the_clip_in_memory_gives(
     assert isinstance(file, dict), file
     for layer in extractor.layers:
         # float32 layers: the matrix products of a worker process, which has one thread, round differently from those here.
-        close = {"rtol": 1e-5, "atol": 1e-6} if file[layer].dtype == np.float32 else {"rtol": 1e-9, "atol": 1e-12}
-        np.testing.assert_allclose(file[layer], memory[layer], **close, err_msg=layer)
+        relative, absolute = (1e-5, 1e-6) if file[layer].dtype == np.float32 else (1e-9, 1e-12)
+        np.testing.assert_allclose(file[layer], memory[layer], rtol=relative, atol=absolute, err_msg=layer)
 
 
 def write_lossless(path: Path, clip: Clip) -> None:
@@ -155,5 +157,5 @@ def test_a_batch_of_one_is_a_batch_of_many(extractor: Extractor, make_clip: Call
         assert isinstance(one, dict), one
         assert isinstance(many, dict), many
         for layer in extractor.layers:
-            tolerance = {"rtol": 1e-4, "atol": 1e-5} if network else {"rtol": 0.0, "atol": 0.0}
-            np.testing.assert_allclose(one[layer], many[layer], **tolerance, err_msg=layer)
+            relative, absolute = (1e-4, 1e-5) if network else (0.0, 0.0)
+            np.testing.assert_allclose(one[layer], many[layer], rtol=relative, atol=absolute, err_msg=layer)

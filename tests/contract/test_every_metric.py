@@ -8,6 +8,7 @@ import inspect
 import pickle
 import typing
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -84,16 +85,16 @@ def rows(metric: Metric, clips: list[Clip]) -> tuple[list[NDArray[np.float64]], 
 
 
 @every_variant
-def test_a_metric_is_a_frozen_value(metric: Metric) -> None:
-    assert dataclasses.is_dataclass(metric)
-    same = dataclasses.replace(metric)
+def test_a_metric_is_a_frozen_value(metric: Any) -> None:
+    same = type(metric)(**metric.parameters())
     assert same == metric
     assert hash(same) == hash(metric)
-    back = pickle.loads(pickle.dumps(metric))
+    back = pickle.loads(pickle.dumps(metric))  # noqa: S301
     assert back == metric
     assert back.label == metric.label
     assert back.unit == metric.unit
-    for name in [f.name for f in dataclasses.fields(metric)] or ["anything"]:
+    fields = [f.name for f in dataclasses.fields(metric)]
+    for name in fields or ["anything"]:
         with pytest.raises(dataclasses.FrozenInstanceError):
             setattr(metric, name, None)
 
@@ -149,9 +150,9 @@ def test_every_choice_is_made_or_refused_in_words(name: str) -> None:
             for choice in typing.get_args(hints[field.name]):
                 try:
                     assert getattr(registry.metric(name, **{field.name: choice}), field.name) == choice
-                except BadParameter as error:
-                    assert str(choice) in str(error)
-                    assert len(str(error)) > 40
+                except BadParameter:
+                    with pytest.raises(BadParameter, match=f"{choice}.{{20}}"):  # its name, and a word on why
+                        registry.metric(name, **{field.name: choice})
             with pytest.raises(BadParameter, match=f"{name}: {field.name} must be one of"):
                 registry.metric(name, **{field.name: "no such choice"})
             with pytest.raises(BadParameter, match=field.name):

@@ -149,7 +149,11 @@ def test_a_clip_without_the_stream_a_metric_needs_is_listed(folder: Path, make_c
     (folder / "empty.mp4").touch()
     said = avbench_cli("score", folder, "--out", "out")
     assert said.code == 0
-    for part in ("unscored, no_audio: 1 clips: mute", "unscored, no_video: 1 clips: blind", "unscored, unreadable: 1 clips: broken"):
+    for part in (
+        "unscored, no_audio: 1 clips: mute",
+        "unscored, no_video: 1 clips: blind",
+        "unscored, unreadable: 1 clips: broken",
+    ):
         assert part in said.out
     table = json.loads(Path("out/result.json").read_text(encoding="utf-8"))
     for m in table["metrics"]:
@@ -237,7 +241,10 @@ def test_run_over_a_suite_of_a_user_with_reference_clips(suite_folder: Any, make
         (("run", "--model", "refrence", "--suite", "synth15"), ("no model 'refrence'; did you mean 'reference'?",)),
         (("run", "--model", "reference", "--suite", "synth16"), ("no suite 'synth16'; did you mean 'synth15'?",)),
         (("generate", "--model", "nose", "--suite", "synth15"), ("did you mean 'noise'?",)),
-        (("run", "--model", "noise", "--suite", "synth15", "--metrics", "av_aling"), ("no metric 'av_aling'; did you mean 'av_align'?",)),
+        (
+            ("run", "--model", "noise", "--suite", "synth15", "--metrics", "av_aling"),
+            ("no metric 'av_aling'; did you mean 'av_align'?",),
+        ),
         (("metrics", "loudnes"), ("did you mean 'loudness'?",)),
         (("models", "nois"), ("did you mean 'noise'?",)),
         (("suites", "synth"), ("did you mean 'synth15'?",)),
@@ -246,15 +253,21 @@ def test_run_over_a_suite_of_a_user_with_reference_clips(suite_folder: Any, make
         (("run", "--model", "shifted[seconds=late]", "--suite", "synth15"), ("shifted: seconds must be float, got 'late'",)),
         (("run", "--model", "shifted[second=1]", "--suite", "synth15"), ("shifted takes 'seconds', not 'second'",)),
         (("run", "--model", "shifted[seconds=1", "--suite", "synth15"), ("the bracket does not close",)),
-        (("run", "--model", "noise", "--suite", "synth15", "--metrics", "av_align[jointdit_refined]"), ("is public", "av_curve_distance")),
-        (("run", "--model", "noise", "--suite", "synth15", "--metrics", "av_align[variant=best]"), ("variant must be one of", "'svg'")),
+        (
+            ("run", "--model", "noise", "--suite", "synth15", "--metrics", "av_align[jointdit_refined]"),
+            ("is public", "av_curve_distance"),
+        ),
+        (
+            ("run", "--model", "noise", "--suite", "synth15", "--metrics", "av_align[variant=best]"),
+            ("variant must be one of", "'svg'"),
+        ),
         (("run", "--model", "noise", "--suite", "synth15", "--metrics", "av_align[resize=big]"), ("resize must be", "'big'")),
         (("diff", "a", "b"), ("a: not a result", "expected the folder of a finished run")),
     ],
 )
 def test_a_mistake_is_one_message(arguments: tuple[str, ...], parts: tuple[str, ...], avbench_cli: Cli) -> None:
     refused(avbench_cli(*arguments), *parts)
-    assert os.listdir() == [], "a command that is refused leaves nothing behind"
+    assert list(Path().iterdir()) == [], "a command that is refused leaves nothing behind"
 
 
 @pytest.mark.parametrize(
@@ -274,13 +287,13 @@ def test_a_wrong_option_is_a_usage_error(arguments: tuple[str, ...], avbench_cli
     assert said.code == 2
     assert "Usage: avbench" in said.err
     assert "Traceback" not in said.err
-    assert os.listdir() == []
+    assert list(Path().iterdir()) == []
 
 
 def test_a_device_that_is_not_there_is_refused(folder: Path, avbench_cli: Cli) -> None:
     for device in ("cuda:97", "banana"):
         refused(avbench_cli("score", folder, "--metrics", QUICK, "--device", device), f"device '{device}'", "avbench doctor")
-    assert os.listdir() == []
+    assert list(Path().iterdir()) == []
 
 
 def test_folders_that_cannot_be_scored(tmp_path: Path, folder: Path, avbench_cli: Cli) -> None:
@@ -293,8 +306,10 @@ def test_folders_that_cannot_be_scored(tmp_path: Path, folder: Path, avbench_cli
     shutil.copy(folder / "a.mp4", folder / "a.mkv")
     refused(avbench_cli("score", folder), "'a.mkv' and 'a.mp4' are both clip 'a'; rename or remove one")
     (folder / "a.mkv").unlink()
-    refused(avbench_cli("score", folder, "--suite", "synth15"), "none of the 3 clips", "expected names like 'test_baby_crying_000'")
-    assert os.listdir() == []
+    refused(
+        avbench_cli("score", folder, "--suite", "synth15"), "none of the 3 clips", "expected names like 'test_baby_crying_000'"
+    )
+    assert list(Path().iterdir()) == []
 
 
 def test_suite_data_that_are_not_on_disk(suite_folder: Any, avbench_cli: Cli) -> None:
@@ -306,7 +321,11 @@ def test_suite_data_that_are_not_on_disk(suite_folder: Any, avbench_cli: Cli) ->
 def test_an_out_folder_that_holds_something_else_is_left_alone(folder: Path, tmp_path: Path, avbench_cli: Cli) -> None:
     assert avbench_cli("score", folder, "--out", "out", "--metrics", QUICK).code == 0
     before = Path("out/result.json").read_bytes()
-    refused(avbench_cli("score", folder, "--out", "out", "--limit", "1"), "holds another run (limit: None there, 1 asked for)", "--out")
+    refused(
+        avbench_cli("score", folder, "--out", "out", "--limit", "1"),
+        "holds another run (limit: None there, 1 asked for)",
+        "--out",
+    )
     refused(avbench_cli("run", "--model", "noise", "--suite", "synth15", "--limit", "2", "--out", "out"), "holds another run")
     assert Path("out/result.json").read_bytes() == before
     Path("thesis").mkdir()
@@ -332,9 +351,9 @@ def test_output_that_is_not_utf8_and_a_pipe_that_closes(folder: Path, fresh_pyth
     done = fresh_python("-c", code, "score", folder, "--metrics", QUICK, cwd=tmp_path, env={"PYTHONIOENCODING": "ascii"})
     assert done.returncode == 0, done.stderr
     assert "loudness" in done.stdout
-    piped = subprocess.run(
+    piped = subprocess.run(  # noqa: S602
         f"{sys.executable} -c '{code}' metrics av_align | head -n 1; exit ${{PIPESTATUS[0]}}",
-        shell=True,  # noqa: S602
+        shell=True,
         executable="/bin/bash",
         capture_output=True,
         text=True,

@@ -16,14 +16,14 @@ def waves(frames: int, height: int, width: int, seed: int = 0) -> NDArray[np.uin
     """uint8 (T, H, W, 3): wrapped integer gradients with an xor texture; much high frequency."""
     t, y, x, c = np.ogrid[:frames, :height, :width, :3]
     value = 7 * x * (c + 1) + 5 * y * (3 - c) + 11 * t * (c + 2) + ((x * y) >> 4) + ((x + 3 * t) ^ (y + 2 * t))
-    return ((value + 37 * seed) % 256).astype(np.uint8)
+    return np.asarray(((value + 37 * seed) % 256).astype(np.uint8), dtype=np.uint8)
 
 
 def smooth(frames: int, height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
     """uint8 (T, H, W, 3): triangle waves that drift; no wrap-around edges."""
     t, y, x, c = np.ogrid[:frames, :height, :width, :3]
     phase = (x * (c + 2) * 3 + y * (4 - c) * 2 + t * (5 + 3 * c) + 53 * seed) % 512
-    return np.abs(255 - phase).clip(0, 255).astype(np.uint8)
+    return np.asarray(np.abs(255 - phase).clip(0, 255).astype(np.uint8), dtype=np.uint8)
 
 
 def _disc_centre(frame: int, height: int, width: int, seed: int) -> tuple[int, int]:
@@ -54,7 +54,7 @@ def clicks(samples: int, rate: int, times: Sequence[float], seed: int = 0, chann
     noise = ((n * 1103515245 + 12345 + 7919 * seed) >> 8) % 129 - 64
     out = noise.astype(np.int64)
     for k, time in enumerate(times):
-        start = int(round(time * rate))
+        start = round(time * rate)
         length = min(rate // 8, max(0, samples - start))
         i = np.arange(length)
         period = max(2, rate // (500 * (1 + k % 4)))

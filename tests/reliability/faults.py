@@ -96,7 +96,7 @@ def _halve(left: list[int], reached: Callable[[], None]) -> None:
 
     pathlib.Path.write_bytes = write_half  # type: ignore[assignment, method-assign]
     pathlib.Path.write_text = write_half_text  # type: ignore[assignment, method-assign]
-    os.fdopen = opened
+    os.fdopen = opened  # type: ignore[assignment]
 
 
 class _Halved:

@@ -118,7 +118,7 @@ def _with_value(value: float) -> NDArray[np.float32]:
 
 
 KINDS: dict[str, tuple[Callable[[Path, int], None], str, str]] = {
-    "zero bytes": (lambda path, seed: path.write_bytes(b"") and None, "", "empty_file"),
+    "zero bytes": (lambda path, seed: path.touch(), "", "empty_file"),
     "cut at 1 %": (_cut(1, True), "", "damaged unreadable"),
     "cut at 25 %": (_cut(25, True), "", "damaged unreadable"),
     "cut at 75 %": (_cut(75, False), "", "unreadable"),

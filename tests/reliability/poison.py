@@ -1,7 +1,7 @@
 """Clips that kill, stop or bloat their decoder, by their names; loaded in worker processes only.
 
-`sitecustomize` of the folder that `install` makes runs before anything else in a worker. The decoder then does what is asked for
-when it is given a clip with `segv`, `hang` or `hog` in its name, and notes every try in the file `tries`.
+`sitecustomize` of the folder that `install` makes runs before anything else in a worker. The decoder then does what is asked
+for when it is given a clip with `segv`, `hang` or `hog` in its name, and notes every try in the file `tries`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-HOOK = '''
+HOOK = """
 import sys
 
 if "avbench.worker" in sys.orig_argv:
@@ -38,7 +38,7 @@ if "avbench.worker" in sys.orig_argv:
         yield from real(self, picture=picture)
 
     media.Reader.frames = frames
-'''
+"""
 
 
 def install(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

@@ -63,9 +63,7 @@ def environment(home: Path, **extra: str) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p), "AVBENCH_HOME": str(home), **extra}
 
 
-def start(
-    arguments: Sequence[str | bytes], *, cwd: Path, home: Path, fault: str = "", **extra: str
-) -> subprocess.Popen[bytes]:
+def start(arguments: Sequence[str | bytes], *, cwd: Path, home: Path, fault: str = "", **extra: str) -> subprocess.Popen[bytes]:
     """`avbench <arguments>`; with a fault, killed at that point (see `faults.py`)."""
     program: list[str | bytes] = [sys.executable, "-c", PROGRAM]
     if fault:
@@ -76,10 +74,10 @@ def start(
 
 
 def avbench(
-    arguments: Sequence[str | bytes], *, cwd: Path, home: Path, expect: int = 0, **extra: str
+    arguments: Sequence[str | bytes], *, cwd: Path, home: Path, expect: int = 0, extra: Mapping[str, str] | None = None
 ) -> tuple[bytes, bytes]:
     """`avbench <arguments>` to its end: what it printed and what it complained of."""
-    process = start(arguments, cwd=cwd, home=home, **extra)
+    process = start(arguments, cwd=cwd, home=home, **(extra or {}))
     out, err = process.communicate(timeout=300)
     assert process.returncode == expect, err.decode(errors="replace")[-3000:]
     assert b"Traceback" not in err, err.decode(errors="replace")[-3000:]

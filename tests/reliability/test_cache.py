@@ -24,7 +24,6 @@ from avbench.media import Reader
 from avbench.options import Options, Wanted
 from avbench.types import Array, Clip, ClipFile, ClipInfo, Extractor, Features, Preparation
 
-from .faulty import different
 from .support import PROGRAM, avbench, environment, info, moving, records, write_clips, write_suite
 
 ONE = Options(workers=1)
@@ -82,7 +81,7 @@ def test_everything_that_moves_a_value_moves_the_key(tmp_path: Path, monkeypatch
         patch.setattr(Mean, "packages", ("numpy", "scipy"))
         keys["packages"] = _key(wanted, clip)
     with monkeypatch.context() as patch:
-        patch.setattr(store.metadata, "version", lambda name: "0.0.0")
+        patch.setattr("importlib.metadata.version", lambda name: "0.0.0")
         keys["package version"] = _key(wanted, clip)
     assert base not in keys.values()
     assert len(set(keys.values())) == len(keys)
@@ -159,8 +158,8 @@ def test_flipped_bits_are_found_and_made_again(tmp_path: Path) -> None:
         again = disk.get(key)
         assert again is not None
         assert all(np.array_equal(again[k], layers[k]) for k in layers)
-    for data in (b"", bytes(again["value"].tobytes())):
-        disk.path(key).write_bytes(data)
+    for short in (b"", store.pack(layers)[:-9]):
+        disk.path(key).write_bytes(short)
         assert disk.get(key) is None
 
 
@@ -193,7 +192,7 @@ def test_a_place_that_cannot_be_written_is_named(what: str, tmp_path: Path) -> N
         (tmp_path / "file").write_text("")
         out = tmp_path / "file" / "out"
     else:
-        pipeline.score(tmp_path / "clips", out=out, metrics=["duration"], options=ONE)
+        avbench(["score", "clips", "--out", str(out), "--metrics", "duration"], cwd=tmp_path, home=home)
         (out / "ledger.sqlite").write_bytes(b"noise" * 2000)
     _, err = avbench(["score", "clips", "--out", str(out), "--metrics", "duration"], cwd=tmp_path, home=home, expect=2)
     assert str({"home": home, "out": out, "ledger": out / "ledger.sqlite"}[what]).encode() in err
@@ -208,13 +207,12 @@ def test_read_only_cache_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         _score(tmp_path)
 
 
-@pytest.mark.parametrize("limit", [0, 300, 2_000, 20_000])
+@pytest.mark.parametrize("limit", [0, 2_000, 20_000])
 def test_full_disk(limit: int, tmp_path: Path) -> None:
     """No file may grow over a limit, as on a full disk: exit code 2, and the same command goes on when there is room."""
     clips = tmp_path / "clips"
     write_clips(clips, ["a", "b"])
-    different(clips / "a.mp4", clips / "c.mp4", 1)
-    arguments = ["score", "clips", "--out", "out", "--workers", "1"]
+    arguments = ["score", "clips", "--out", "out", "--workers", "1", "--metrics", "motion_score"]
     home = tmp_path / "home"
     avbench(arguments, cwd=tmp_path, home=home)
     expected = (tmp_path / "out" / "result.json").read_bytes()
@@ -229,7 +227,7 @@ def test_full_disk(limit: int, tmp_path: Path) -> None:
         cwd=tmp_path,
         env=environment(home, PYTHONDONTWRITEBYTECODE="1"),
         capture_output=True,
-        preexec_fn=full,  # noqa: PLW1509 - the child has one thread
+        preexec_fn=full,
         timeout=120,
         check=False,
     )

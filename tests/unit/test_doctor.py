@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -67,7 +68,7 @@ def test_a_suite_without_its_data_says_where_to_get_them(
 
 
 def test_a_home_that_cannot_be_written_is_broken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(doctor.os, "access", lambda path, mode: False)
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
     check = next(c for c in doctor._folders() if c.what == "AVBENCH_HOME")
     assert check.state == "broken"
     assert "not writable" in check.detail

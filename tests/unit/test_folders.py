@@ -114,7 +114,14 @@ ITEMS = (Item("dog", "a dog"), Item("cat/1"), Item("b\u00e9b\u00e9"), Item("samp
 
 
 def test_clips_are_matched_by_id_by_its_last_part_and_by_number(tmp_path: Path) -> None:
-    folder = touch(tmp_path, "outputs/dog.mp4", "sample_0001.mp4", "sample_0001.wav", unicodedata.normalize("NFD", "b\u00e9b\u00e9") + ".mp4", "x.y.mp4")
+    folder = touch(
+        tmp_path,
+        "outputs/dog.mp4",
+        "sample_0001.mp4",
+        "sample_0001.wav",
+        unicodedata.normalize("NFD", "b\u00e9b\u00e9") + ".mp4",
+        "x.y.mp4",
+    )
     ours, others = match(find_clips(folder), ITEMS, "mine")
     assert set(ours) == {"dog", "cat/1", "b\u00e9b\u00e9", "x.y"}
     assert ours["dog"].text == "a dog"
@@ -138,7 +145,9 @@ def test_the_name_that_a_run_gives_is_the_items(tmp_path: Path) -> None:
 def test_two_clips_of_one_item_and_no_clip_of_any_are_refused(tmp_path: Path) -> None:
     with pytest.raises(BadFolder, match="are both item 'dog'; remove one"):
         match(find_clips(touch(tmp_path / "a", "dog.mp4", "sample_0000.mp4")), ITEMS, "mine")
-    with pytest.raises(BadFolder, match=r"none of the 1 clips \(such as 'bird'\) is an item of suite mine; expected names like 'dog'"):
+    with pytest.raises(
+        BadFolder, match=r"none of the 1 clips \(such as 'bird'\) is an item of suite mine; expected names like 'dog'"
+    ):
         match(find_clips(touch(tmp_path / "b", "bird.mp4")), ITEMS, "mine")
 
 

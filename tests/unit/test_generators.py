@@ -12,6 +12,7 @@ import pytest
 import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from avbench import pipeline, registry, suites
 from avbench.encode import write_clip
@@ -42,7 +43,7 @@ def made(model: str, suite: Suite, folder: Path, *, seed: int = 0) -> dict[str, 
     return {clip.id: clip for clip in clips if isinstance(clip, ClipFile)}
 
 
-def read(clip: ClipFile) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+def read(clip: ClipFile) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     with Reader(clip) as reader:
         frames = np.stack(list(reader.frames()))
         sound = reader.audio()

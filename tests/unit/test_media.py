@@ -24,7 +24,9 @@ from avbench.types import Clip, ClipFile, ClipInfo
 Make = Callable[..., Clip]
 
 
-def read(source: ClipFile | Clip | Path, **options: Any) -> tuple[ClipInfo, list[NDArray[np.uint8]], NDArray[np.float32] | None]:
+def read(
+    source: ClipFile | Clip | Path, **options: Any
+) -> tuple[ClipInfo, list[NDArray[np.uint8]], NDArray[np.float32] | None]:
     if isinstance(source, Path):
         source = ClipFile("x", source)
     with Reader(source, **options) as reader:
@@ -86,7 +88,9 @@ def test_a_picture_is_turned_as_the_container_says(
     assert frames[0].shape == (*size, 3)
     assert (info.height, info.width) == size
     assert "rotated" in info.flags
-    means = {(y, x): frames[0][:: 1 if y == 0 else -1, :: 1 if x == 0 else -1][:16, :16].mean() for y in (0, -1) for x in (0, -1)}
+    means = {
+        (y, x): frames[0][:: 1 if y == 0 else -1, :: 1 if x == 0 else -1][:16, :16].mean() for y in (0, -1) for x in (0, -1)
+    }
     assert min(means, key=lambda corner: means[corner]) == dark
 
 
@@ -163,7 +167,9 @@ def test_samples_have_the_scale_of_soundfile(subtype: str, channels: int, tmp_pa
     np.testing.assert_array_equal(heard, expected.T)
 
 
-@pytest.mark.parametrize(("suffix", "options"), [(".flac", {"subtype": "PCM_24"}), (".flac", {"subtype": "PCM_16"}), (".ogg", {})])
+@pytest.mark.parametrize(
+    ("suffix", "options"), [(".flac", {"subtype": "PCM_24"}), (".flac", {"subtype": "PCM_16"}), (".ogg", {})]
+)
 def test_other_sound_files_are_those_of_soundfile(suffix: str, options: dict[str, str], tmp_path: Path) -> None:
     time = np.arange(16_000) / 16_000
     soundfile.write(tmp_path / f"a{suffix}", 0.5 * np.sin(2 * np.pi * 300 * time), 16_000, **options)
@@ -308,9 +314,7 @@ CANARY = "canary"
     ],
     ids=["hls", "hls-url", "concat", "concat-url", "dash", "sdp"],
 )
-def test_a_playlist_is_refused_and_opens_no_other_file(
-    text: str, suffix: str, make_clip: Make, tmp_path: Path
-) -> None:
+def test_a_playlist_is_refused_and_opens_no_other_file(text: str, suffix: str, make_clip: Make, tmp_path: Path) -> None:
     """The canary is a good clip: if anything followed the list, it would be read, and its access time would move."""
     canary = tmp_path / f"{CANARY}.mp4"
     write_clip(canary, make_clip("a"))
@@ -325,7 +329,19 @@ def test_a_playlist_is_refused_and_opens_no_other_file(
 
 def test_no_allowed_demuxer_reads_other_files() -> None:
     allowed = {name for names in DEMUXERS for name in names.split(",")}
-    assert not allowed & {"hls", "concat", "dash", "sdp", "image2", "lavfi", "rtsp", "ffmetadata", "tty", "imf", "webm_dash_manifest"}
+    assert not allowed & {
+        "hls",
+        "concat",
+        "dash",
+        "sdp",
+        "image2",
+        "lavfi",
+        "rtsp",
+        "ffmetadata",
+        "tty",
+        "imf",
+        "webm_dash_manifest",
+    }
 
 
 def test_a_wrong_suffix_is_flagged(make_clip: Make, tmp_path: Path) -> None:
@@ -344,7 +360,7 @@ def test_decoder_threads_move_no_pixel(make_clip: Make, tmp_path: Path) -> None:
 
 def test_files_are_closed_whatever_happens(make_clip: Make, tmp_path: Path) -> None:
     def held() -> int:
-        return len(os.listdir("/proc/self/fd"))
+        return len(list(Path("/proc/self/fd").iterdir()))
 
     if not Path("/proc/self/fd").is_dir():
         pytest.skip("needs /proc")

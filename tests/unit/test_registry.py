@@ -199,7 +199,7 @@ def test_whole_numbers_pass_as_floats_and_truth_values_do_not() -> None:
     assert isinstance(made.parameters()["seconds"], float)
     with pytest.raises(BadParameter, match="shifted: seconds must be float, got True"):
         registry.generator("shifted", seconds=True)
-    with pytest.raises(BadParameter, match="onsets: sample_rate must be int or none, got 22050.0"):
+    with pytest.raises(BadParameter, match=r"onsets: sample_rate must be int or none, got 22050.0"):
         registry.extractor("onsets", sample_rate=22050.0)
 
 

@@ -175,7 +175,7 @@ def test_bytes_that_are_no_result_are_refused(data: bytes, tmp_path: Path) -> No
 
 def test_a_folder_without_a_result_is_refused(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "nothing"):
-        with pytest.raises(BadManifest, match="not a result: .*expected the folder of a finished run"):
+        with pytest.raises(BadManifest, match=r"not a result: .*expected the folder of a finished run"):
             results.read(path)
 
 
@@ -184,7 +184,9 @@ def test_a_folder_without_a_result_is_refused(tmp_path: Path) -> None:
 
 def test_rows_come_back_clip_by_clip(tmp_path: Path) -> None:
     made = result(score(), folder=tmp_path)
-    results.write_rows(tmp_path / "rows" / "av_align.parquet", ["a", "b"], [np.array([0.5, 1.0]), np.array([1.0, 2.0])], ("x", "y"), "s")
+    results.write_rows(
+        tmp_path / "rows" / "av_align.parquet", ["a", "b"], [np.array([0.5, 1.0]), np.array([1.0, 2.0])], ("x", "y"), "s"
+    )
     frame = results.rows(made, "av_align")
     assert list(frame.columns) == ["clip", "part", "x", "y"]
     assert frame["clip"].tolist() == ["a", "b"]

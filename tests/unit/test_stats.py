@@ -38,7 +38,14 @@ def test_one_value_has_no_interval_and_equal_values_have_no_width() -> None:
 def test_two_values_and_nearly_equal_values_give_numbers_and_no_warning() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        for values in ([0.0, 1.0], [0.0, 0.0, 1.0], [0.1, 0.1 + 1e-16, 0.1], [0.0] * 50 + [1.0], [1e-300, 2e-300, 3e-300], [1e12, 1e12 + 1, 1e12 + 2]):
+        for values in (
+            [0.0, 1.0],
+            [0.0, 0.0, 1.0],
+            [0.1, 0.1 + 1e-16, 0.1],
+            [0.0] * 50 + [1.0],
+            [1e-300, 2e-300, 3e-300],
+            [1e12, 1e12 + 1, 1e12 + 2],
+        ):
             low, high = mean_interval(np.array(values))
             assert min(values) <= low <= high <= max(values), values
 

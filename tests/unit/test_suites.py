@@ -32,12 +32,19 @@ def test_a_suite_of_a_user_is_read_whole(suite_folder: Write) -> None:
 def test_an_item_holds_everything_that_is_known_of_it(tmp_path: Path) -> None:
     path = tmp_path / "items.jsonl"
     path.write_text(
-        '{"id": "a", "prompt": "x\\u2028y", "category": "c", "tags": ["t"], "seconds": 3, "events": [0, 0.5], "fields": {"k": [1]}}\n'
+        '{"id": "a", "prompt": "x\\u2028y", "category": "c", "tags": ["t"], "seconds": 3, '
+        '"events": [0, 0.5], "fields": {"k": [1]}}\n'
         '\n  \n{"id": "b"}',
         encoding="utf-8",
     )
     first, second = suites.read_items(path)
-    assert (first.prompt, first.tags, first.seconds, first.events, first.fields) == ("x\u2028y", ("t",), 3, (0.0, 0.5), {"k": [1]})
+    assert (first.prompt, first.tags, first.seconds, first.events, first.fields) == (
+        "x\u2028y",
+        ("t",),
+        3,
+        (0.0, 0.5),
+        {"k": [1]},
+    )
     assert (second.prompt, second.tags, second.seconds, second.events, dict(second.fields)) == ("", (), None, (), {})
 
 
@@ -101,7 +108,11 @@ def test_items_that_are_missing_empty_or_no_text_are_refused(tmp_path: Path) -> 
         ('metrics = ["av_align"]', 'metrics = ["av_align[svg"]', "the bracket does not close"),
         ('metrics = ["av_align"]', 'metrics = ["av_align"]\nother = 1', "expected one key"),
         ('conditions = ["text"]', "conditions = [1]", "conditions must be strings"),
-        ('conditions = ["text"]', 'conditions = ["smell"]', "unknown condition 'smell'; known are audio, category, first_frame, text"),
+        (
+            'conditions = ["text"]',
+            'conditions = ["smell"]',
+            "unknown condition 'smell'; known are audio, category, first_frame, text",
+        ),
         ('folder = "reference"', 'renderer = "no_such"', "has no renderer 'no_such'"),
         ('folder = "reference"', 'renderer = "os.path"', "has no renderer"),
         ('folder = "reference"', 'renderer = "results"', "has no renderer 'results'"),
@@ -126,7 +137,7 @@ def test_names_protocols_and_limits_that_are_not_there(suite_folder: Write, tmp_
         with pytest.raises(UnknownName):
             suites.load(name)
     folder = suite_folder(["a"])
-    with pytest.raises(UnknownName, match="no protocol of suite mine 'long'; .*there are: short"):
+    with pytest.raises(UnknownName, match=r"no protocol of suite mine 'long'; .*there are: short"):
         suites.load(str(folder), protocol="long")
     for limit in (0, -3):
         with pytest.raises(BadParameter, match="limit must be 1 or more"):
@@ -142,7 +153,13 @@ def test_reference_clips_are_found_in_the_suite_or_in_the_data_folder(
     assert suite.reference is not None
     with pytest.raises(MissingData) as caught:
         suite.reference.ready(suite.items)
-    for part in ("suite mine", str(tmp_path / "data" / "mine" / "reference"), "https://example.org/clips.zip", "AVBENCH_DATA", "<item id>.mp4"):
+    for part in (
+        "suite mine",
+        str(tmp_path / "data" / "mine" / "reference"),
+        "https://example.org/clips.zip",
+        "AVBENCH_DATA",
+        "<item id>.mp4",
+    ):
         assert part in str(caught.value)
     (tmp_path / "data" / "mine" / "reference" / "part1").mkdir(parents=True)
     (tmp_path / "data" / "mine" / "reference" / "part1" / "a.mp4").write_bytes(b"x")

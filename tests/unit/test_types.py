@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from avbench.errors import REASONS, BadClip, BadParameter, Unscorable, UnknownName
+from avbench.errors import REASONS, BadClip, BadParameter, UnknownName, Unscorable
 from avbench.types import Better, Clip, ClipInfo, Features, Item, Metric, Need, Waveform, canonical
 
 VIDEO = np.zeros((2, 8, 6, 3), dtype=np.uint8)
