@@ -23,6 +23,7 @@ from rich.table import Table
 
 from avbench import __version__
 from avbench.errors import AvbenchError
+from avbench.weights_command import app as weights_app
 
 app = typer.Typer(
     name="avbench",
@@ -31,6 +32,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+app.add_typer(weights_app, name="weights")
 
 Metrics = Annotated[
     str | None,

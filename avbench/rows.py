@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from avbench import __version__, engine, media, results, stats
+from avbench import __version__, engine, media, results
 from avbench.errors import BadClip, Unscorable
 from avbench.options import Wanted
 from avbench.results import Score
@@ -96,9 +96,9 @@ def number_of(
         rows = np.concatenate([np.atleast_2d(r) for r in table.rows])
         refs = np.concatenate([np.atleast_2d(r) for r in table.ref_rows]) if table.ref_rows else None
         value = metric.score(rows, refs)
-        if type(metric).score is Metric.score:
-            low, high = stats.mean_interval(rows[:, 0], seed=0)
-            interval = f"95 % BCa bootstrap over clips, {stats.RESAMPLES} resamples, seed 0"
+        low, high, interval = metric.interval(table.rows, table.ref_rows or None, seed=0)
+    else:
+        interval = f"none: too_short: needs at least {max(1, metric.minimum)} clips, {len(table.rows)} scored"
     digests = {w.extractor.label: w.weights_sha256 for w in wanted}
     return Score(
         metric=metric.label,

@@ -27,6 +27,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from avbench import stats
 from avbench.errors import BadParameter, Unscorable
 
 Array = NDArray[Any]
@@ -347,6 +348,27 @@ class Metric(Component):
     def score(self, rows: NDArray[np.float64], ref_rows: NDArray[np.float64] | None) -> float:
         """The number, from rows `(n, columns)`; the mean of the first column unless a metric says otherwise."""
         return float(rows[:, 0].mean())
+
+    def interval(
+        self, rows: Sequence[NDArray[np.float64]], ref_rows: Sequence[NDArray[np.float64]] | None, *, seed: int
+    ) -> tuple[float, float, str]:
+        """95 % interval of the number, and how it was made, from what each clip contributes.
+
+        BCa bootstrap over clips where the number is the mean of the first column; none otherwise, unless a set metric says how,
+        usually by `stats.subset_interval(self.score, rows, ref_rows, seed=seed)`.
+
+        Args:
+            rows: One `(columns,)` or `(parts, columns)` per scored clip.
+            ref_rows: The same for the reference clips; None without.
+            seed: Of the resampling.
+
+        Returns:
+            Low, high, and a line for the result; NaN twice where there is none.
+        """
+        if type(self).score is not Metric.score:
+            return float("nan"), float("nan"), "none"
+        low, high = stats.mean_interval(np.concatenate([np.atleast_2d(r) for r in rows])[:, 0], seed=seed)
+        return low, high, f"95 % BCa bootstrap over clips, {stats.RESAMPLES} resamples, seed {seed}"
 
     def trace(self, item: Item, got: Features, ref: Features | None) -> Mapping[str, Array]:
         """What a report draws of one clip: arrays over time or over events, stored beside the row. Empty by default."""

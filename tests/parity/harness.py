@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 
 from avbench.media import Reader
 from avbench.registry import needed
-from avbench.types import Array, Clip, ClipFile, Extractor, Features, Item, Metric
+from avbench.types import Array, Clip, ClipFile, Extractor, Features, Forward, Item, Metric
 
 HERE = Path(__file__).resolve().parent
 ROOT = Path(os.environ.get("AVBENCH_GOLDENS") or HERE / "goldens").resolve()
@@ -57,7 +57,15 @@ class Family:
     @functools.cached_property
     def arrays(self) -> Mapping[str, Array]:
         """The arrays of the `.npz` beside the JSON."""
-        return dict(np.load(ROOT / Path(self.name).parent / self.data["arrays"]))
+        at = ROOT / Path(self.name).parent / self.data.get("arrays", f"{Path(self.name).name}.npz")
+        with np.load(at) as made:
+            return dict(made)
+
+    def checkpoint(self, layout: str) -> Path:
+        """The seeded checkpoint of that layout (part of its name) that made the numbers; see `seeded_checkpoint`."""
+        found = [w for w in self.weights if layout in w[0]]
+        assert len(found) == 1, f"{self.name}: {len(found)} of {self.weights} are named {layout}"
+        return seeded_checkpoint(*found[0])
 
     @property
     def weights(self) -> list[tuple[str, int, str]]:
@@ -101,7 +109,7 @@ class Case:
     @property
     def from_file(self) -> bool:
         """Whether its input is a file."""
-        return "sha256" in self.data
+        return "sha256" in self.data or str(_given(self.data).get("kind", "")).startswith("media")
 
 
 @functools.cache
@@ -130,7 +138,8 @@ def cases(pattern: str, *lists: str, having: Iterable[str] = (), lacking: Iterab
     for family in families(pattern):
         for number, data in enumerate(entry for key in lists for entry in family.data.get(key, [])):
             if all(key in data for key in having) and not any(key in data for key in lacking):
-                case = Case(family, str(data.get("name", number)), data)
+                name = next((str(data[key]) for key in ("name", "id", "clip") if key in data), str(number))
+                case = Case(family, name.removeprefix("shared/"), data)
                 marks = [pytest.mark.real_media] if case.from_file else []
                 found.append(pytest.param(case, id=f"{Path(family.name).name}-{case.name}", marks=marks))
     return found
@@ -142,15 +151,27 @@ def cases(pattern: str, *lists: str, having: Iterable[str] = (), lacking: Iterab
 def source(case: Case) -> Clip | ClipFile:
     """The case's clip: a file by its SHA-256, with the sound file that was made of it where there is one, or a call.
 
-    Without a file the calls are under `input`: `video`, `audio`; the frame rate is the case's `fps`.
+    Without a file the calls are under `input`, as `video` and `audio` (the frame rate is the case's `fps`) or as one text that
+    makes pictures, or the case has the name of a function of `waveforms.py`.
     """
+    given = _given(case.data)
     if case.from_file:
-        return ClipFile(case.name, file(case["sha256"], case.name), _hashed().get(case.data.get("wav_sha256", "")))
-    given = case["input"]
+        sha256 = case.data.get("sha256") or given["sha256"]
+        return ClipFile(case.name, file(sha256, case.name), _hashed().get(case.data.get("wav_sha256", "")))
+    if "rate" in given:
+        waveforms = module("audio/waveforms.py")
+        rate, samples = waveforms.pcm(getattr(waveforms, case.name))
+        return Clip(case.name, None, 0.0, (samples.T / 32768).astype(np.float32), int(rate))
     samples, rate = sound(given["audio"]) if "audio" in given else (None, 0)
     video = pictures(given["video"]) if "video" in given else None
     audio = None if samples is None else (samples.T / 32768).astype(np.float32)
-    return Clip(case.name, video, float(case.data.get("fps", 0.0)), audio, rate)
+    return Clip(case.name, video, float(case.data.get("fps", 25.0)), audio, rate)
+
+
+def _given(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The case's `input`, a text standing for pictures alone."""
+    given = data.get("input") or {}
+    return {"video": given} if isinstance(given, str) else given
 
 
 def file(sha256: str, name: str) -> Path:
@@ -175,6 +196,16 @@ def sound(text: str) -> tuple[NDArray[np.int16], int]:
         return np.zeros((int(zeros[1]), 1), np.int16), int(zeros[2])
     (made, arguments), _ = _called(text)
     return np.asarray(made, dtype=np.int16), int(arguments["rate"])
+
+
+def called(text: str) -> Any:
+    """What the call makes: `features(64, 400, 121, shift=0.15)`; literals only."""
+    return _called(text)[0][0]
+
+
+def matrix(recipe: Mapping[str, Any], kind: str = "features") -> Array:
+    """A matrix of `matrices.py` by its recipe; `kind` is `features` or `logits`."""
+    return np.asarray(getattr(module("audio/matrices.py"), kind)(recipe))
 
 
 def _called(text: str) -> tuple[tuple[Any, Mapping[str, Any]], str]:
@@ -205,18 +236,54 @@ def module(path: str) -> ModuleType:
     return made
 
 
+def _layout(name: str) -> Path:
+    """A published checkpoint's keys and shapes; skips the test if they are absent."""
+    name = Path(name).name
+    folders = (
+        ROOT / "checkpoint-layouts",
+        ROOT.parent / "checkpoint-layouts",
+        MEDIA / "checkpoint-layouts",
+        HERE / "layouts",
+    )
+    found = next((folder / name for folder in folders if (folder / name).is_file()), None)
+    if found is None:
+        pytest.skip(f"no checkpoint layout {name}")
+    return found
+
+
 def seeded_arrays(layout: str, seed: int) -> Mapping[str, Array]:
     """Arrays of a seeded checkpoint in a published layout; skips the test if layouts or generator are absent."""
-    places = (
-        ROOT / "checkpoint-layouts" / layout,
-        ROOT.parent / "checkpoint-layouts" / layout,
-        MEDIA / "checkpoint-layouts" / layout,
-    )
-    found = next((p for p in places if p.is_file()), None)
-    if found is None:
-        pytest.skip(f"no checkpoint layout {layout}")
-    made: Mapping[str, Array] = dict(module("seeded_weights.py").seeded_arrays(found, seed))
+    made: Mapping[str, Array] = dict(module("seeded_weights.py").seeded_arrays(_layout(layout), seed))
     return made
+
+
+@functools.cache
+def seeded_checkpoint(layout: str, seed: int, fingerprint: str) -> Path:
+    """A file in a published layout, wrapped as the published one is, with seeded values.
+
+    It is kept in the temporary folder under its fingerprint, so it is drawn once for all test runs and processes.
+
+    Args:
+        layout: Name of the layout, `i3d_pretrained_400.json`.
+        seed: Of the values.
+        fingerprint: What the golden says of keys, shapes and values; the file is only written if it fits.
+    """
+    at = Path(tempfile.gettempdir()) / f"avbench-seeded-{Path(layout).stem}-{fingerprint[:16]}.pt"
+    if not at.is_file():
+        import torch
+
+        found, maker = _layout(layout), module("seeded_weights.py")
+        drawn = seeded_arrays(layout, seed)
+        digest = hashlib.sha256()
+        for key in sorted(drawn):
+            digest.update(f"{key}|{list(drawn[key].shape)}|{drawn[key].dtype}|".encode() + drawn[key].tobytes())
+        assert digest.hexdigest() == fingerprint, f"{maker.__name__}: other values than the golden's for {layout}"
+        wrap = json.loads(found.read_text(encoding="utf-8")).get("wrap")
+        state = {key: torch.from_numpy(value.copy()) for key, value in drawn.items()}
+        fresh = at.with_suffix(f".{os.getpid()}")
+        torch.save({wrap: state} if wrap else state, fresh)
+        fresh.replace(at)
+    return at
 
 
 @functools.cache
@@ -244,8 +311,41 @@ def _hashed() -> dict[str, Path]:
 # ------------------------------------------------------------------ components without the engine
 
 
-def extract(clip: Clip | ClipFile, extractors: Iterable[Extractor]) -> dict[Extractor, Features]:
-    """What signal analyses make of one clip, which is decoded once."""
+def extract(
+    clip: Clip | ClipFile, extractors: Iterable[Extractor], weights: Path | None = None, device: str = "cpu"
+) -> dict[Extractor, Features]:
+    """What extractors make of one clip, which is decoded once; networks load `weights`, with one thread."""
+    made: dict[Extractor, Features] = {}
+    for e, layers in prepare(clip, extractors).items():
+        if e.weights is not None:
+            layers = forward(e, layers, weights, device)
+        made[e] = {f"{e.name}.{k}": v for k, v in layers.items()}
+    return made
+
+
+def forward(extractor: Extractor, prepared: Mapping[str, Array], weights: Path | None, device: str = "cpu") -> dict[str, Array]:
+    """The network's layers for one prepared clip, without the batch axis."""
+    import torch
+
+    run = network(extractor, weights, device)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        batch = {k: torch.from_numpy(np.ascontiguousarray(v)[None]).to(device) for k, v in prepared.items()}
+        with torch.inference_mode():
+            return {k: np.asarray(torch.as_tensor(v).cpu()[0]) for k, v in run(batch).items()}
+    finally:
+        torch.set_num_threads(threads)
+
+
+@functools.lru_cache(maxsize=4)
+def network(extractor: Extractor, weights: Path | None, device: str) -> Forward:
+    """The extractor's function, loaded once."""
+    return extractor.load(weights, device)
+
+
+def prepare(clip: Clip | ClipFile, extractors: Iterable[Extractor]) -> dict[Extractor, dict[str, Array]]:
+    """What extractors prepare of one clip on the CPU, which is decoded once."""
     with Reader(clip) as reader:
         started = {e: e.start(reader.info, {}) for e in extractors}
         wanted = {e: set(preparation.frames) for e, preparation in started.items()}
@@ -254,7 +354,7 @@ def extract(clip: Clip | ClipFile, extractors: Iterable[Extractor]) -> dict[Extr
                 if index in wanted[e]:
                     preparation.take(index, image)
         audio = reader.audio()
-        return {e: {f"{e.name}.{k}": v for k, v in p.finish(audio).items()} for e, p in started.items()}
+        return {e: p.finish(audio) for e, p in started.items()}
 
 
 def features(metric: Metric, extracted: Mapping[Extractor, Features]) -> Features:
