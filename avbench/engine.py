@@ -194,7 +194,7 @@ class _Run:
                 except queue.Empty:
                     continue
                 job = self._job(index, level, decoder_threads)
-                reply = process(job) if isinstance(job.source, Clip) else self._supervised(child, job, level)
+                reply = _here(job) if isinstance(job.source, Clip) else self._supervised(child, job, level)
                 answers.put((index, reply))
         except Stopped:
             pass
@@ -289,6 +289,14 @@ class _Run:
             self.result.made += 1
             with self.lock, self.ledger.batch():
                 self.ledger.ended(_ledger_id(self.sources[index]), label, key, "done")
+
+
+def _here(job: Job) -> Reply:
+    """A clip in memory, in this thread, by the same arithmetic as a file in a worker process (see `avbench.child`)."""
+    import cv2
+
+    cv2.ipp.setUseIPP(False)  # of this thread alone
+    return process(job)
 
 
 def _ledger_id(source: ClipFile | Clip) -> str:

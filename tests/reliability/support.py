@@ -110,8 +110,8 @@ def processes_of(home: Path) -> list[int]:
     return found
 
 
-def gone(home: Path, seconds: float = 5.0) -> bool:
-    """Whether every process of this cache ends by itself."""
+def gone(home: Path, seconds: float = 60.0) -> bool:
+    """Whether every process of this cache ends by itself; one that was just started notices when its imports are done."""
     end = time.monotonic() + seconds
     while processes_of(home):
         if time.monotonic() > end:

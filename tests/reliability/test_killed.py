@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import random
 import shutil
 import signal
@@ -183,8 +184,6 @@ def test_worker_killed_at_random_times(seed: int, tmp_path: Path, monkeypatch: p
             workers = [p for p in processes_of(home) if p not in parent]
             if workers:
                 with contextlib.suppress(ProcessLookupError):
-                    import os
-
                     os.kill(draw.choice(sorted(workers)), signal.SIGKILL)
                     hit.set()
 
