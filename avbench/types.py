@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import typing
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -189,6 +190,14 @@ class Component(ABC):
     """What extractors, metrics and generators share: a name, and parameters that are dataclass fields."""
 
     name: ClassVar[str]
+
+    def __post_init__(self) -> None:
+        """Refuse a value that is none of a parameter's choices; a subclass with a check of its own calls this one too."""
+        hints = typing.get_type_hints(type(self))
+        for key, value in self.parameters().items():
+            if typing.get_origin(hints[key]) is Literal and value not in typing.get_args(hints[key]):
+                choices = ", ".join(str(c) for c in typing.get_args(hints[key]))
+                raise BadParameter(f"{self.name}: {key} must be one of {choices}, got {value!r}")
 
     def parameters(self) -> dict[str, Any]:
         """Every parameter and its value, in order of definition."""

@@ -122,6 +122,7 @@ class I3dK400(Extractor):
     batch_size: ClassVar[int] = 8
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for key, options in (("variant", get_args(Variant)), ("network", get_args(Network))):
             if getattr(self, key) not in options:
                 raise BadParameter(f"i3d_k400: {key} must be one of {', '.join(options)}, got {getattr(self, key)!r}")

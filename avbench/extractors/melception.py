@@ -68,6 +68,7 @@ class Melception(Extractor):
     batch_size: ClassVar[int] = 8
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.frames not in (848, 860):
             raise BadParameter(f"melception: frames must be 848 or 860, got {self.frames!r}")
 

@@ -59,6 +59,7 @@ class Onsets(Extractor):
     packages: ClassVar[tuple[str, ...]] = ("librosa", "numpy", "scipy", "soxr")
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.sample_rate is not None and self.sample_rate <= 0:
             raise BadParameter(f"onsets: sample_rate must be positive or none, got {self.sample_rate}")
 

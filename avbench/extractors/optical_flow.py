@@ -53,6 +53,7 @@ class OpticalFlow(Extractor):
     packages: ClassVar[tuple[str, ...]] = ("opencv-python-headless", "numpy")
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.resize is not None and not (_SHORT_SIDE.fullmatch(self.resize) or _SIZE.fullmatch(self.resize)):
             raise BadParameter(f"optical_flow: resize must be 'min=<pixels>', '<width>:<height>' or none, got {self.resize!r}")
 

@@ -17,7 +17,7 @@ import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,8 +79,7 @@ class Passt(Extractor):
     batch_size: ClassVar[int] = 4
 
     def __post_init__(self) -> None:
-        if self.variant not in get_args(Variant):
-            raise BadParameter(f"passt: variant must be one of {', '.join(get_args(Variant))}, got {self.variant!r}")
+        super().__post_init__()
         if not 0.0 < self.seconds <= WINDOW / SAMPLE_RATE:
             raise BadParameter(f"passt: seconds must be above 0 and at most 10, got {self.seconds}")
 

@@ -26,7 +26,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,9 +86,7 @@ class Vggish(Extractor):
     batch_size: ClassVar[int] = 4
 
     def __post_init__(self) -> None:
-        for field, options in (("chain", get_args(Chain)), ("resampy", get_args(ResampyVersion))):
-            if getattr(self, field) not in options:
-                raise BadParameter(f"vggish: {field} must be one of {', '.join(options)}, got {getattr(self, field)!r}")
+        super().__post_init__()
         if self.pca and not (8 <= len(self.pca) <= 64 and set(self.pca) <= set("0123456789abcdef")):
             raise BadParameter(f"vggish: pca must be empty or 8 to 64 hexadecimal digits, got {self.pca!r}")
 

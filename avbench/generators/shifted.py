@@ -36,6 +36,7 @@ class Shifted(Generator):
     conditions: ClassVar[tuple[str, ...]] = ("reference",)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not np.isfinite(self.seconds):
             raise BadParameter(f"shifted: seconds must be a finite number, got {self.seconds}")
 

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal, get_args
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,8 +74,7 @@ class AvAlign(Metric):
     columns: ClassVar[tuple[str, ...]] = ("av_align", "audio_peaks", "video_peaks", "matches")
 
     def __post_init__(self) -> None:
-        if self.variant not in get_args(Variant):
-            raise BadParameter(f"av_align: variant must be one of {', '.join(get_args(Variant))}, got {self.variant!r}")
+        super().__post_init__()
         if self.variant == "jointdit_refined":
             raise BadParameter(
                 "av_align: no definition of JointDiT's refined AV-Align (lower is better) is public, so 'jointdit_refined' "

@@ -33,7 +33,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal, get_args
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,11 +76,6 @@ class FdPanns(Metric):
     needs_reference: ClassVar[bool] = True
     needs_all: ClassVar[bool] = True
     minimum: ClassVar[int] = 2
-
-    def __post_init__(self) -> None:
-        for field, options in (("variant", get_args(Variant)), ("resampy", get_args(Resampy))):
-            if getattr(self, field) not in options:
-                raise BadParameter(f"fd_panns: {field} must be one of {', '.join(options)}, got {getattr(self, field)!r}")
 
     def extractors(self) -> tuple[Need, ...]:
         """Cnn14 behind the variant's input chain."""

@@ -65,6 +65,7 @@ class IsMelception(Metric):
     minimum: ClassVar[int] = 10
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.splits < 1:
             raise BadParameter(f"is_melception: splits must be 1 or more, got {self.splits}")
         object.__setattr__(self, "minimum", self.splits)

@@ -64,6 +64,7 @@ class IsPanns(Metric):
     minimum: ClassVar[int] = 10
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.splits < 1:
             raise BadParameter(f"is_panns: splits must be 1 or more, got {self.splits}")
         object.__setattr__(self, "minimum", self.splits)

@@ -62,6 +62,7 @@ class IsPasst(Metric):
     minimum: ClassVar[int] = 10
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.splits < 1:
             raise BadParameter(f"is_passt: splits must be 1 or more, got {self.splits}")
         object.__setattr__(self, "minimum", self.splits)

@@ -72,8 +72,7 @@ class KlPasst(Metric):
     needs_reference: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        if self.variant not in get_args(Variant):
-            raise BadParameter(f"kl_passt: variant must be one of {', '.join(get_args(Variant))}, got {self.variant!r}")
+        super().__post_init__()
         if self.seconds != 8.0 and _PREPARED[self.variant] != "av_benchmark":
             raise BadParameter(f"kl_passt: {self.variant} uses the whole clip, so it takes no seconds")
 

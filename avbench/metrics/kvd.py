@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, get_args
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,10 +65,6 @@ class Kvd(Metric):
     needs_reference: ClassVar[bool] = True
     needs_all: ClassVar[bool] = True
     minimum: ClassVar[int] = 2
-
-    def __post_init__(self) -> None:
-        if self.variant not in get_args(Variant):
-            raise BadParameter(f"kvd: variant must be one of {', '.join(get_args(Variant))}, got {self.variant!r}")
 
     def extractors(self) -> tuple[Need, ...]:
         """I3D on the frames of the variant."""

@@ -20,12 +20,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal, get_args
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from avbench.errors import BadParameter, Unscorable
+from avbench.errors import Unscorable
 from avbench.types import Array, Better, Features, Item, Metric, Need
 
 Variant = Literal["per_second", "native"]
@@ -57,8 +57,7 @@ class MotionScore(Metric):
     columns: ClassVar[tuple[str, ...]] = ("motion_score", "largest_step")
 
     def __post_init__(self) -> None:
-        if self.variant not in get_args(Variant):
-            raise BadParameter(f"motion_score: variant must be one of {', '.join(get_args(Variant))}, got {self.variant!r}")
+        super().__post_init__()
         if self.variant == "native":
             object.__setattr__(self, "unit", "px/frame")
 
