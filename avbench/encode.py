@@ -1,8 +1,9 @@
 """Clips to files: H.264 + AAC mp4 through PyAV, whole or not at all.
 
 Encoding runs on one thread, so that the same clip gives the same bytes on any machine with the same FFmpeg.
-x264's macroblock tree is off: where the width is no multiple of 128 it reads memory that was never written, and two encodings
-of the same frames differ.
+The quantiser is constant. x264's rate factor with its macroblock tree depends, at some widths, on memory that was never
+written, so that two encodings of the same frames differ; without the tree it refines a still picture for a second, which
+then seems to move.
 """
 
 from __future__ import annotations
@@ -31,14 +32,14 @@ AAC_RATES = (7350, 8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000,
 """Hz."""
 
 
-def write_clip(path: Path, clip: Clip, *, crf: int = 18, audio_bit_rate: int = 128_000) -> None:
+def write_clip(path: Path, clip: Clip, *, qp: int = 18, audio_bit_rate: int = 128_000) -> None:
     """Write a clip as mp4 (H.264 yuv420p + AAC).
 
     Args:
         path: Ends in `.mp4`; appears only when the whole file is written.
         clip: Needs a picture; without sound the file has no audio stream. Odd widths and heights lose their last column
             or row, since yuv420p has half-size colour.
-        crf: x264's constant rate factor, 0 (lossless) to 51.
+        qp: x264's quantiser, 0 (lossless) to 51.
         audio_bit_rate: bit/s of the AAC stream.
 
     Raises:
@@ -54,7 +55,7 @@ def write_clip(path: Path, clip: Clip, *, crf: int = 18, audio_bit_rate: int = 1
         audio=clip.audio,
         sample_rate=clip.sample_rate,
         audio_start_seconds=clip.audio_start_seconds,
-        crf=crf,
+        qp=qp,
         audio_bit_rate=audio_bit_rate,
     )
 
@@ -67,7 +68,7 @@ def write_frames(
     audio: NDArray[np.float32] | None = None,
     sample_rate: int = 0,
     audio_start_seconds: float = 0.0,
-    crf: int = 18,
+    qp: int = 18,
     audio_bit_rate: int = 128_000,
 ) -> None:
     """Write frames `(H, W, 3)` uint8 RGB of one size, taken one at a time, and audio `(channels, N)` in [-1, 1].
@@ -81,7 +82,7 @@ def write_frames(
         raise BadParameter(f"{path.name}: frame_rate must be positive, got {frame_rate}")
     with _whole(path) as partial, av.open(str(partial), "w", format="mp4", options={"movflags": "+faststart"}) as out:
         rate = Fraction(frame_rate).limit_denominator(30_000)
-        video = out.add_stream("libx264", rate=rate, options={"crf": str(crf), "preset": "veryfast", "x264-params": "mbtree=0"})
+        video = out.add_stream("libx264", rate=rate, options={"qp": str(qp), "preset": "veryfast"})
         video.codec_context.thread_count = 1
         video.pix_fmt = "yuv420p"
         sound = _audio_stream(out, path, audio, sample_rate, audio_bit_rate)

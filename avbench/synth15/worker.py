@@ -15,7 +15,7 @@ from avbench.errors import AvbenchError
 from avbench.synth15.rendering import frames, sound
 from avbench.types import Item
 
-CRF = 18
+QP = 18
 
 
 def make(path: Path, item: Item, options: dict[str, Any]) -> None:
@@ -35,7 +35,7 @@ def make(path: Path, item: Item, options: dict[str, Any]) -> None:
         frame_rate=options["frame_rate"],
         audio=audio,
         sample_rate=options["sample_rate"],
-        crf=CRF,
+        qp=QP,
     )
 
 

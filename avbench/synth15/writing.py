@@ -35,7 +35,7 @@ def write(
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Path]:
-    """Render items to `<id>.mp4` (H.264, crf 18, and AAC); files that are there already are kept.
+    """Render items to `<id>.mp4` (H.264, quantiser 18, and AAC); files that are there already are kept.
 
     The files do not depend on the number of workers. Each worker is a fresh Python process that is fed line by line, so
     that a script may call this without an `if __name__ == "__main__"` guard.
