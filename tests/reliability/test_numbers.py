@@ -55,19 +55,24 @@ def test_one_and_two_clips(count: int, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", registry.names("metrics"))
 def test_every_metric_refuses_too_few_rows_and_no_numbers(name: str) -> None:
     made = metric(name)
-    width = max(1, len(made.columns))
+    width = len(made.columns) or 4
+    refs = np.ones((made.minimum + 2, width)) if made.needs_all and made.needs_reference else None
     with pytest.raises((Unscorable, BadParameter)):
-        made.compute(np.zeros((0, width)))
+        made.compute(np.zeros((0, width)), refs)
     with pytest.raises((Unscorable, BadParameter)):
-        made.compute(np.ones((made.minimum - 1, width)))
+        made.compute(np.ones((made.minimum - 1, width)), refs)
     for bad in (np.nan, np.inf, -np.inf):
         rows = np.ones((made.minimum + 2, width))
         rows[1, -1] = bad
         with pytest.raises(BadParameter, match=f"1 of {len(rows)}"):
-            made.compute(rows)
-    with pytest.raises(BadParameter, match="must be"):
-        made.compute(np.ones((made.minimum + 2, width + 1)))
-    assert math.isfinite(made.compute(np.ones((made.minimum + 2, width))))
+            made.compute(rows, refs)
+    if made.columns:
+        with pytest.raises(BadParameter, match="must be"):
+            made.compute(np.ones((made.minimum + 2, width + 1)), refs)
+    if refs is not None:
+        with pytest.raises(BadParameter, match="reference rows are needed"):
+            made.compute(np.ones((made.minimum + 2, width)))
+    assert math.isfinite(made.compute(np.ones((made.minimum + 2, width)), refs))
 
 
 @pytest.mark.usefixtures("plugins")

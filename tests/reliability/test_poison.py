@@ -79,6 +79,7 @@ def test_another_file_ends_the_quarantine(tmp_path: Path, monkeypatch: pytest.Mo
     """Also one of the same size and time, and attempts then count from none."""
     tries = install(tmp_path / "hook", monkeypatch)
     path, other = write_clips(tmp_path / "clips", ["segv", "well"], frames=6)
+    path.write_bytes(path.read_bytes() + b"\0" * other.stat().st_size)  # so that the other's bytes have room in it
     assert _score(tmp_path, 300.0)["motion_score"].unscored.keys() == {"segv"}
     assert tries.read_text().splitlines() == ["segv.mp4"] * 2
     old = path.stat()
