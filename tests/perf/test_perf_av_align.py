@@ -152,7 +152,7 @@ class Compared:
     cpu: float
     """The ratio that the CPU times allow on two cores that nobody else uses."""
     quiet: bool
-    """Whether the loop had a core for itself."""
+    """Whether the loop had a core for itself, and no other test ran beside it."""
 
 
 def compare(paths: list[Path], folder: Path) -> Compared:
@@ -164,7 +164,9 @@ def compare(paths: list[Path], folder: Path) -> Compared:
     after = used()
     np.testing.assert_allclose(values, expected, rtol=1e-6)
     spent, ours_spent = between - before, after - between
-    return Compared(reference / seconds, 2 * spent / ours_spent, spent > 0.9 * reference)
+    # Beside other tests (pytest-xdist) the one-process loop finds a free core, and two workers do not find two.
+    alone = "PYTEST_XDIST_WORKER" not in os.environ
+    return Compared(reference / seconds, 2 * spent / ours_spent, alone and spent > 0.9 * reference)
 
 
 def used() -> float:
