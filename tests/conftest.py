@@ -16,6 +16,7 @@ import pytest
 from numpy.typing import NDArray
 
 from avbench.types import Clip
+from tests.parity.counts import write_counts
 
 KEPT = {"AVBENCH_GOLDENS", "AVBENCH_MEDIA"}
 """Say where the tests find their inputs; every other setting of avbench is taken away."""
@@ -213,6 +214,7 @@ def figure(record_property: Callable[[str, object], None]) -> Callable[[str], No
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """The measured figures."""
+    write_counts(terminalreporter)  # here, since the controller of pytest-xdist loads no conftest of a folder
     lines = [
         str(value)
         for reports in terminalreporter.stats.values()

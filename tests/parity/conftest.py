@@ -1,13 +1,10 @@
-"""Counts the golden cases that ran and that were skipped, whatever else is printed."""
+"""Marks the tests of golden cases, so that `counts` can count them."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from typing import Any
-
 import pytest
 
-_KEY = "golden"
+from tests.parity.counts import KEY
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -16,19 +13,4 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         callspec = getattr(item, "callspec", None)
         for value in callspec.params.values() if callspec is not None else ():
             if hasattr(value, "golden"):
-                item.user_properties.append((_KEY, value.golden))
-
-
-def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """One line per family: cases run, cases skipped."""
-    outcomes: dict[str, set[str]] = defaultdict(set)
-    for reports in terminalreporter.stats.values():
-        for report in reports:
-            if isinstance(report, pytest.TestReport) and (report.when == "call" or report.outcome != "passed"):
-                for golden in (value for key, value in report.user_properties if key == _KEY):
-                    outcomes[str(golden)].add(report.outcome)
-    counts: dict[str, list[int]] = defaultdict(lambda: [0, 0])
-    for golden, seen in outcomes.items():
-        counts[golden.split(":")[0]][seen == {"skipped"}] += 1
-    for family, (run, skipped) in sorted(counts.items()):
-        terminalreporter.write_line(f"golden cases {family}: {run} run, {skipped} skipped")
+                item.user_properties.append((KEY, value.golden))
