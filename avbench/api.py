@@ -64,7 +64,7 @@ def extract(
         raise BadParameter(f"clips must be a list of paths or clips, got one {type(clips).__name__}")
     sources = [c if isinstance(c, Clip | ClipFile) else ClipFile(Path(c).stem, Path(c)) for c in clips]
     wanted = want(extractor, weights)
-    chain = [want(name) for name in wanted.extractor.after] + [wanted]
+    chain = [*pipeline.in_order([registry.extractor(name) for name in wanted.extractor.after]), wanted]
     store: Store = DiskStore(default_home() / "features") if cache else MemoryStore()
     options = Options(workers=workers, device=device, batch_size=batch_size)
     found = engine.extract(sources, chain, store=store, options=options, progress=progress)

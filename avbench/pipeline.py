@@ -124,7 +124,7 @@ def _checked(options: Options | None) -> Options:
 
 def _prepared(metrics: Sequence[Metric], suite: Suite | None) -> None:
     """Fail before the work and not after it: extractors, weights and reference clips that the metrics need have to be there."""
-    _wanted([registry.needed(need) for metric in metrics for need in metric.extractors()])
+    in_order([registry.needed(need) for metric in metrics for need in metric.extractors()])
     if suite is not None and suite.reference is not None and any(m.needs_reference for m in metrics):
         suite.reference.ready(suite.items)
 
@@ -262,8 +262,8 @@ def _score(
 ) -> Result:
     items = list(suite.items) if suite is not None else [Item(id) for id in sorted(clips)]
     needs = {m.label: [registry.needed(n) for n in m.extractors()] for m in metrics}
-    wanted = _wanted([e for found in needs.values() for e in found])
-    compared = _wanted([e for m in metrics if m.needs_reference for e in needs[m.label]])
+    wanted = in_order([e for found in needs.values() for e in found])
+    compared = in_order([e for m in metrics if m.needs_reference for e in needs[m.label]])
     store = DiskStore(default_home() / "features")
     present = [item for item in items if item.id in clips]
     with job.stage("extract"):
@@ -315,7 +315,7 @@ def _score(
     return result
 
 
-def _wanted(extractors: list[Any]) -> list[Wanted]:
+def in_order(extractors: list[Any]) -> list[Wanted]:
     """Each extractor once, after those it works on, with its checkpoint."""
     ordered: dict[str, Wanted] = {}
 
