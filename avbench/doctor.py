@@ -86,8 +86,8 @@ def _packages() -> list[Check]:
 def _weights() -> list[Check]:
     found = []
     for name in registry.names("extractors"):
-        checkpoint = registry.extractor_class(name).weights
-        if checkpoint is not None:
+        cls = registry.extractor_class(name)
+        for checkpoint in (*([cls.weights] if cls.weights is not None else []), *cls.companions):
             path = default_home() / "weights" / checkpoint.file
             state: Literal["ok", "missing"] = "ok" if path.is_file() else "missing"
             found.append(Check(f"weights of {name}", state, f"{path}; from: {checkpoint.urls[0]}"))

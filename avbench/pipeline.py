@@ -164,12 +164,18 @@ def choose_metrics(suite: Suite | None, asked: Sequence[str] | None) -> list[Met
         specs = [MetricSpec(name) for name in registry.names("metrics")]
     made = [registry.metric(spec.name, **dict(spec.parameters)) for spec in specs]
     if suite is None and not asked:
-        made = [m for m in made if not m.needs_reference and all(_free(m))]
+        made = [m for m in made if not m.needs_reference and not _reads_text(m) and all(_free(m))]
     for metric in made:
+        if suite is None and _reads_text(metric):
+            raise BadParameter(f"{metric.label} compares with captions; give a suite, whose items have them, with --suite")
         if metric.needs_reference and (suite is None or suite.reference is None):
             raise BadParameter(f"{metric.label} compares with reference clips; give a suite that has some with --suite")
     checks = [m for m in (registry.metric(n) for n in registry.names("metrics")) if m.always]
     return list({m.label: m for m in [*made, *checks]}.values())
+
+
+def _reads_text(metric: Metric) -> bool:
+    return any("text" in registry.needed(need).needs for need in metric.extractors())
 
 
 def _free(metric: Metric) -> Iterator[bool]:

@@ -271,7 +271,7 @@ class Extractor(Component):
     layers: ClassVar[tuple[str, ...]]
     """Names of the features, without the extractor's own name."""
     needs: ClassVar[tuple[Literal["video", "audio", "text"], ...]]
-    """Streams without which a clip cannot be prepared."""
+    """Streams without which a clip cannot be prepared. A caption may be empty: what comes of that is the network's affair."""
     reads: ClassVar[tuple[Literal["video", "audio", "text"], ...]] = ()
     """Streams that are used where they are there; those in `needs` need no mention."""
     after: ClassVar[tuple[str, ...]] = ()
@@ -279,6 +279,11 @@ class Extractor(Component):
     again in a second pass."""
     weights: ClassVar[Checkpoint | None] = None
     """The published checkpoint; None for a signal analysis."""
+    companions: ClassVar[tuple[Checkpoint, ...]] = ()
+    """Further published files that `load` finds beside the checkpoint under their published names (a tokenizer, principal
+    components). Like `weights`, a parameter may change them for one instance."""
+    alternatives: ClassVar[tuple[Checkpoint, ...]] = ()
+    """Every other published file that a parameter can choose as `weights` or add as a companion, so that it is listed."""
     packages: ClassVar[tuple[str, ...]] = ("numpy",)
     """Distributions whose version can move a value; part of the cache key."""
     batch_size: ClassVar[int] = 16

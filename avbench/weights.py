@@ -57,11 +57,28 @@ def published() -> dict[str, tuple[Checkpoint, tuple[str, ...]]]:
     """Every checkpoint that an extractor names, by file name, with the extractors that load it."""
     found: dict[str, tuple[Checkpoint, tuple[str, ...]]] = {}
     for name in registry.names("extractors"):
-        checkpoint = registry.extractor_class(name).weights
-        if checkpoint is not None:
+        cls = registry.extractor_class(name)
+        named = (*((cls.weights,) if cls.weights is not None else ()), *cls.companions, *cls.alternatives)
+        for checkpoint in named:
             _, users = found.get(checkpoint.file, (checkpoint, ()))
-            found[checkpoint.file] = (checkpoint, (*users, name))
+            if name not in users:
+                found[checkpoint.file] = (checkpoint, (*users, name))
     return found
+
+
+def files_of(name: str) -> list[str]:
+    """The files that a name stands for: itself, or what an extractor with its default parameters loads.
+
+    Raises:
+        UnknownName: if there is neither a published file nor an extractor of that name.
+    """
+    known = published()
+    if name in known:
+        return [name]
+    if not any(name in users for _, users in known.values()):
+        raise UnknownName("checkpoint", name, [n for n, (_, users) in known.items() for n in (n, *users)])
+    others = {c.file for c in registry.extractor_class(name).alternatives}
+    return [file for file, (_, users) in known.items() if name in users and file not in others]
 
 
 def listed(file: str | None = None) -> list[Listed]:
@@ -89,11 +106,12 @@ def listed(file: str | None = None) -> list[Listed]:
 
 
 def resolve(extractor: Extractor, given: Path | None) -> tuple[Path | None, str | None]:
-    """The checkpoint an extractor loads, and its sha256.
+    """The checkpoint an extractor loads, and its sha256; with companions, one hash over those of all files.
 
     Args:
         extractor: Its `weights` is None for a signal analysis.
-        given: A checkpoint file that the caller chose; its hash is noted and not compared with the published one.
+        given: A checkpoint file that the caller chose, its companions beside it; hashes are noted and not compared with the
+            published ones.
 
     Raises:
         BadParameter: for a checkpoint given to an extractor without weights, or a file with another hash than it should have.
@@ -107,15 +125,25 @@ def resolve(extractor: Extractor, given: Path | None) -> tuple[Path | None, str 
     if given is not None:
         if not given.is_file():
             raise MissingData(f"{extractor.label}: there is no checkpoint file {given}")
-        return given, _digest(given)
-    path = folder() / checkpoint.file
+        beside = [_there(extractor, companion, given.with_name(companion.file)) for companion in extractor.companions]
+        return given, _together([_digest(path) for path in (given, *beside)])
+    files = (checkpoint, *extractor.companions)
+    paths = [_there(extractor, file, folder() / file.file) for file in files]
+    return paths[0], _together([_checked(file, path) for file, path in zip(files, paths, strict=True)])
+
+
+def _there(extractor: Extractor, checkpoint: Checkpoint, path: Path) -> Path:
     if not path.is_file():
         raise MissingData(
             f"{extractor.label} needs the checkpoint {checkpoint.file}: there is no file {path}; "
             f"get it from {' or '.join(checkpoint.urls)} ({checkpoint.licence}) "
             f"with `avbench weights fetch {checkpoint.file}`, or `avbench weights import FILE` if you have it"
         )
-    return path, _checked(checkpoint, path)
+    return path
+
+
+def _together(digests: list[str]) -> str:
+    return digests[0] if len(digests) == 1 else hashlib.sha256(" ".join(digests).encode()).hexdigest()
 
 
 def _checked(checkpoint: Checkpoint, path: Path) -> str:
@@ -167,7 +195,7 @@ def fetch(file: str, progress: Callable[[int, int], None] | None = None) -> Path
     """Download a published file, going on where an earlier download stopped; half a file is never used.
 
     Args:
-        file: Its file name, or the name of an extractor that loads it.
+        file: Its file name, or the name of an extractor, whose checkpoint is meant, not its companions (`files_of`).
         progress: Called with bytes done and bytes expected (0 if unknown).
 
     Raises:
@@ -175,7 +203,7 @@ def fetch(file: str, progress: Callable[[int, int], None] | None = None) -> Path
         MissingData: offline (`AVBENCH_OFFLINE`), or if no address answers, or if it can only be had by hand.
         BadParameter: if what came has another hash than it should have; it is deleted.
     """
-    entry = listed(file)[0]
+    entry = listed(files_of(file)[0])[0]
     if entry.state == "present":
         return entry.path
     if entry.state == "changed":
@@ -243,7 +271,7 @@ def bring(source: Path, file: str | None = None) -> Path:
     """
     if not source.is_file():
         raise MissingData(f"there is no file {source}")
-    entry = listed(file or source.name)[0]
+    entry = listed(files_of(file or source.name)[0])[0]
     digest, wanted = _digest(source), entry.checkpoint.sha256 or _lock().get(entry.checkpoint.file)
     if wanted is not None and digest != wanted:
         raise BadParameter(f"{source} is not {entry.checkpoint.file}: its sha256 is {digest}, expected {wanted}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.markup import escape
+from rich.progress import Progress, TaskID
 from rich.table import Table
 
 app = typer.Typer(help="Published checkpoints: list, fetch, verify, import.", no_args_is_help=True)
@@ -45,19 +47,25 @@ def show(name: Name = None, as_json: AsJson = False) -> None:
 
 @app.command()
 def fetch(name: Annotated[str, typer.Argument(help="File name, or the name of an extractor that loads it.")]) -> None:
-    """Download one checkpoint; an interrupted download goes on, and half a file is never used."""
-    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
+    """Download a checkpoint and what has to lie beside it; an interrupted download goes on, half a file is never used."""
+    from rich.progress import BarColumn, DownloadColumn, TimeRemainingColumn, TransferSpeedColumn
 
     from avbench.weights import fetch as download
+    from avbench.weights import files_of
 
-    if not sys.stderr.isatty():
-        typer.echo(str(download(name)))
-        return
-    columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(file=sys.stderr), transient=True) as bar:
-        task = bar.add_task(name)
-        path = download(name, lambda done, total: bar.update(task, completed=done, total=total or None))
-    typer.echo(str(path))
+    for file in files_of(name):
+        if not sys.stderr.isatty():
+            typer.echo(str(download(file)))
+            continue
+        columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=Console(file=sys.stderr), transient=True) as bar:
+            task = bar.add_task(file)
+            path = download(file, functools.partial(_move, bar, task))
+        typer.echo(str(path))
+
+
+def _move(bar: Progress, task: TaskID, done: int, total: int) -> None:
+    bar.update(task, completed=done, total=total or None)
 
 
 @app.command()

@@ -118,6 +118,7 @@ class I3dK400(Extractor):
     layers: ClassVar[tuple[str, ...]] = ("logits", "features")
     needs: ClassVar[tuple[Literal["video", "audio", "text"], ...]] = ("video",)
     weights: ClassVar[Checkpoint | None] = _FILES["i3d_pretrained_400"]
+    alternatives: ClassVar[tuple[Checkpoint, ...]] = (_FILES["rgb_imagenet"], _FILES["i3d_torchscript"])
     packages: ClassVar[tuple[str, ...]] = ("numpy", "torch")
     batch_size: ClassVar[int] = 8
 

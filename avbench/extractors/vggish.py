@@ -82,6 +82,13 @@ class Vggish(Extractor):
     weights: ClassVar[Checkpoint | None] = Checkpoint(
         "vggish-10086976.pth", (f"{_RELEASE}vggish-10086976.pth",), "Apache-2.0, free for commercial use"
     )
+    alternatives: ClassVar[tuple[Checkpoint, ...]] = (
+        Checkpoint(
+            f"vggish_pca_params-{PUBLISHED_PCA}.pth",
+            (f"{_RELEASE}vggish_pca_params-{PUBLISHED_PCA}.pth",),
+            "Apache-2.0, free for commercial use",
+        ),
+    )
     packages: ClassVar[tuple[str, ...]] = ("numpy", "torch")
     batch_size: ClassVar[int] = 4
 
@@ -132,7 +139,7 @@ class Vggish(Extractor):
         """
         path = weights.with_name(f"vggish_pca_params-{self.pca}.pth")
         if not path.is_file():
-            where = f"; get it from {_RELEASE}{path.name}" if self.pca == PUBLISHED_PCA else ""
+            where = f"; get it with `avbench weights fetch {path.name}`" if self.pca == PUBLISHED_PCA else ""
             raise MissingData(f"vggish: the whitening needs {path}, which is not there{where}")
         found = hashlib.sha256(path.read_bytes()).hexdigest()
         if not found.startswith(self.pca):

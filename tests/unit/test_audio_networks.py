@@ -131,7 +131,7 @@ def test_whitening_that_is_refused(tmp_path: Path) -> None:
 
 def test_whitening_is_found_by_its_hash(tmp_path: Path) -> None:
     weights = tmp_path / "vggish.pth"
-    with pytest.raises(MissingData, match=r"vggish_pca_params-970ea276\.pth.*get it from https"):
+    with pytest.raises(MissingData, match=r"vggish_pca_params-970ea276\.pth.*avbench weights fetch"):
         Vggish(pca="970ea276").whitening_file(weights)
     (tmp_path / "vggish_pca_params-970ea276.pth").write_bytes(b"other")
     with pytest.raises(BadParameter, match="does not begin with 970ea276"):

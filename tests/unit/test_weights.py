@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import pytest
 import torch
 
-from avbench import weights
+from avbench import registry, weights
 from avbench.errors import BadParameter, MissingData, UnknownName
 from avbench.types import Checkpoint, ClipInfo, Extractor, Features, Preparation
 
@@ -56,6 +56,7 @@ def publish(monkeypatch: pytest.MonkeyPatch, url: str, sha256: str | None = DIGE
     """Make one checkpoint known."""
     checkpoint = Checkpoint("net.pt", (url,), "MIT", sha256)
     monkeypatch.setattr(weights, "published", lambda: {"net.pt": (checkpoint, ("network",))})
+    monkeypatch.setattr(registry, "extractor_class", lambda name: Network)
     monkeypatch.setattr(Network, "weights", checkpoint)
     return checkpoint
 
@@ -198,3 +199,29 @@ def test_plain_tensors_are_read(tmp_path: Path) -> None:
     torch.save([torch.arange(3)], tmp_path / "list.pt")
     with pytest.raises(BadParameter, match="expected a dictionary"):
         weights.read(tmp_path / "list.pt")
+
+
+def test_an_extractors_name_stands_for_all_it_loads_by_default() -> None:
+    assert weights.files_of("vggish") == ["vggish-10086976.pth"]
+    assert weights.files_of("rgb_imagenet.pt") == ["rgb_imagenet.pt"]
+    assert {"i3d_torchscript.pt", "rgb_imagenet.pt", "vggish_pca_params-970ea276.pth"} <= set(weights.published())
+    with pytest.raises(UnknownName):
+        weights.files_of("nothing")
+
+
+def test_a_companion_has_to_be_there_and_counts(monkeypatch: pytest.MonkeyPatch, home: Path, tmp_path: Path) -> None:
+    publish(monkeypatch, "https://example.org/net.pt")
+    vocabulary = Checkpoint("words.json", ("https://example.org/words.json",), "MIT", None)
+    monkeypatch.setattr(Network, "companions", (vocabulary,))
+    (home / "weights").mkdir(parents=True)
+    (home / "weights" / "net.pt").write_bytes(BODY)
+    with pytest.raises(MissingData, match=r"words\.json"):
+        weights.resolve(Network(), None)
+    (home / "weights" / "words.json").write_bytes(b"{}")
+    together = weights.resolve(Network(), None)[1]
+    assert together not in (None, DIGEST)
+    (tmp_path / "mine.pt").write_bytes(BODY)
+    with pytest.raises(MissingData, match=r"words\.json"):
+        weights.resolve(Network(), tmp_path / "mine.pt")
+    (tmp_path / "words.json").write_bytes(b"[]")
+    assert weights.resolve(Network(), tmp_path / "mine.pt")[1] not in (together, DIGEST)
