@@ -17,7 +17,7 @@ import threading
 import time
 
 from avbench.options import Options
-from avbench.worker import Job, Reply, decode_reply, write_message
+from avbench.worker import Job, Reply, decode_reply
 
 
 class ChildLost(Exception):
@@ -46,11 +46,8 @@ class Child:
             ChildLost: if it hangs, dies, or goes over its memory.
         """
         process = self._started()
-        pipe = process.stdin
-        if pipe is None or process.stdout is None:
-            raise AssertionError("the child has pipes")
         try:
-            write_message(pipe, pickle.dumps(job, protocol=5))
+            self._write(pickle.dumps(job, protocol=5))
             length = 0
             while length == 0:  # the child's pulse
                 (length,) = struct.unpack("<Q", self._read(8))
@@ -98,24 +95,41 @@ class Child:
             process.wait(timeout=5)
         return process.poll() is not None
 
+    def _write(self, data: bytes) -> None:
+        """Length, then the bytes; a child that stops reading half way is lost, not waited for."""
+        deadline = time.monotonic() + self.options.clip_seconds
+        pipe = self.process.stdin if self.process is not None else None
+        if pipe is None:
+            raise EOFError
+        os.set_blocking(pipe.fileno(), False)
+        left = memoryview(struct.pack("<Q", len(data)) + data)
+        while left:
+            _, ready, _ = select.select([], [pipe], [], self._patience(deadline))
+            if ready:
+                left = left[os.write(pipe.fileno(), left) :]
+
     def _read(self, size: int) -> bytes:
         deadline = time.monotonic() + self.options.clip_seconds
-        process = self.process
-        if process is None or process.stdout is None:
+        pipe = self.process.stdout if self.process is not None else None
+        if pipe is None:
             raise EOFError
         parts = bytearray()
         while len(parts) < size:
-            left = deadline - time.monotonic()
-            if left <= 0:
-                self.kill()
-                raise ChildLost("timeout", f"no answer within {self.options.clip_seconds:.0f} s")
-            if self.stop.is_set():
-                self.kill()
-                raise Stopped
-            ready, _, _ = select.select([process.stdout], [], [], min(left, 0.2))
+            ready, _, _ = select.select([pipe], [], [], self._patience(deadline))
             if ready:
-                part = os.read(process.stdout.fileno(), min(size - len(parts), 2**20))
+                part = os.read(pipe.fileno(), min(size - len(parts), 2**20))
                 if not part:
                     raise EOFError
                 parts += part
         return bytes(parts)
+
+    def _patience(self, deadline: float) -> float:
+        """Seconds to wait before looking again; the child is killed once the time is up or the run is to stop."""
+        left = deadline - time.monotonic()
+        if left <= 0:
+            self.kill()
+            raise ChildLost("timeout", f"no answer within {self.options.clip_seconds:.0f} s")
+        if self.stop.is_set():
+            self.kill()
+            raise Stopped
+        return min(left, 0.2)

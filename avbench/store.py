@@ -16,6 +16,7 @@ import hashlib
 import os
 import sqlite3
 import tempfile
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ from avbench.errors import AvbenchError
 from avbench.types import Array, Extractor, canonical
 
 _MAGIC = b"avbench-features-1\n"
+_STALE_SECONDS = 3600.0
+"""No write takes so long: a half file of that age belongs to a process that was killed."""
 
 
 def package_versions(packages: tuple[str, ...]) -> dict[str, str]:
@@ -125,6 +128,7 @@ class DiskStore(Store):
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._swept = False
 
     def path(self, key: str) -> Path:
         """Where a record is."""
@@ -147,8 +151,22 @@ class DiskStore(Store):
         return layers
 
     def put(self, key: str, layers: Mapping[str, Array]) -> None:
-        """Write beside, flush, rename."""
-        write_bytes(self.path(key), pack(layers))
+        """Write aside, flush, rename."""
+        if not self._swept:
+            self._sweep()
+        write_bytes(self.path(key), pack(layers), aside=self._aside)
+
+    @property
+    def _aside(self) -> Path:
+        """Where records are written first, so that what killed processes leave behind is found without a search."""
+        return self.folder / "partial"
+
+    def _sweep(self) -> None:
+        self._swept = True
+        for half in self._aside.glob("*.partial"):
+            with contextlib.suppress(OSError):
+                if time.time() - half.stat().st_mtime > _STALE_SECONDS:
+                    half.unlink()
 
 
 def pack(layers: Mapping[str, Array]) -> bytes:
@@ -166,15 +184,21 @@ def unpack(data: bytes) -> dict[str, Array] | None:
     return safetensors.numpy.load(body)
 
 
-def write_bytes(path: Path, data: bytes) -> None:
+def write_bytes(path: Path, data: bytes, aside: Path | None = None) -> None:
     """A whole file or none, also after a power cut.
+
+    Args:
+        path: Where it appears.
+        data: Its bytes.
+        aside: Folder on the same disk in which it is written first; None for the file's own.
 
     Raises:
         AvbenchError: where the folder cannot be written or the disk is full.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.", suffix=".partial")
+        for folder in (path.parent, aside or path.parent):
+            folder.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=aside or path.parent, prefix=f".{path.name[:40]}.", suffix=".partial")
         partial = Path(name)
         try:
             with os.fdopen(handle, "wb") as file:

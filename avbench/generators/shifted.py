@@ -30,7 +30,7 @@ class Shifted(Generator):
     seconds: float = 0.5
 
     name: ClassVar[str] = "shifted"
-    title: ClassVar[str] = "ground truth, sound 0.5 s late"
+    title: ClassVar[str] = "ground truth with its sound moved, 0.5 s late unless said otherwise"
     revision: ClassVar[int] = 1
     source: ClassVar[str] = "avbench"
     conditions: ClassVar[tuple[str, ...]] = ("reference",)

@@ -238,3 +238,17 @@ def test_full_disk(limit: int, tmp_path: Path) -> None:
     avbench(arguments, cwd=tmp_path, home=home)
     assert (tmp_path / "out" / "result.json").read_bytes() == expected
     assert json.loads(expected)["schema"] == 1
+
+
+def test_half_records_of_killed_processes_are_swept(tmp_path: Path) -> None:
+    kept = store.DiskStore(tmp_path)
+    old, young = tmp_path / "partial" / ".a.partial", tmp_path / "partial" / ".b.partial"
+    for half in (old, young):
+        half.parent.mkdir(exist_ok=True)
+        half.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    kept.put("ab" * 32, {"x": np.zeros(3)})
+    assert not old.exists()
+    assert young.exists()
+    assert kept.get("ab" * 32) is not None
+    assert sorted(p.name for p in (tmp_path / "partial").iterdir()) == [".b.partial"]
