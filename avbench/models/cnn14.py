@@ -19,7 +19,7 @@ _CLASSES = 527
 _LEAST_POWER = 1e-10
 
 
-class _Transform(nn.Module):
+class Transform(nn.Module):
     """Power of centred frames, with the cosines and sines times the window that the checkpoint brings."""
 
     def __init__(self, size: int, hop: int) -> None:
@@ -36,7 +36,7 @@ class _Transform(nn.Module):
         return cast(Tensor, power).transpose(1, 2)
 
 
-class _LogMel(nn.Module):
+class LogMel(nn.Module):
     """Decibels of mel bands, with the bands that the checkpoint brings; a floor at -100 dB."""
 
     def __init__(self, bins: int) -> None:
@@ -44,6 +44,7 @@ class _LogMel(nn.Module):
         self.melW = nn.Parameter(torch.empty(bins, _BANDS))
 
     def forward(self, power: Tensor) -> Tensor:
+        """`(n, frames, bins)` to `(n, frames, 64)`, dB."""
         return 10.0 * torch.log10((power @ self.melW).clamp(min=_LEAST_POWER))
 
 
@@ -74,8 +75,8 @@ class Cnn14(nn.Module):
 
     def __init__(self, size: int, hop: int) -> None:
         super().__init__()
-        self.spectrogram_extractor = _Transform(size, hop)
-        self.logmel_extractor = _LogMel(size // 2 + 1)
+        self.spectrogram_extractor = Transform(size, hop)
+        self.logmel_extractor = LogMel(size // 2 + 1)
         self.bn0 = nn.BatchNorm2d(_BANDS)
         inputs = 1
         for number, outputs in enumerate(_WIDTHS, 1):
