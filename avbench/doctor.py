@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from avbench import media, registry, suites
+from avbench import media, registry, suites, torchvision_guard
 from avbench.encode import write_clip
 from avbench.errors import AvbenchError
 from avbench.store import default_home, package_versions
@@ -31,7 +31,7 @@ class Check:
 
 def examine() -> list[Check]:
     """Try everything; nothing is downloaded, and only a temporary file is written."""
-    return [*_devices(), *_round_trip(), *_codecs(), *_packages(), *_weights(), *_data(), *_folders()]
+    return [*_devices(), *_round_trip(), *_codecs(), *_packages(), *_torchvision(), *_weights(), *_data(), *_folders()]
 
 
 def _devices() -> list[Check]:
@@ -81,6 +81,21 @@ def _packages() -> list[Check]:
         )
         for name, version in sorted(package_versions(tuple(wanted)).items())
     ]
+
+
+def _torchvision() -> list[Check]:
+    """Whether it fits torch; CLIP is reached through it."""
+    try:
+        found = torchvision_guard.ensure_torchvision()
+    except AvbenchError as error:
+        return [Check("torchvision", "broken", str(error))]
+    if found == "absent":
+        return [Check("torchvision", "missing", "CLIP needs it: pip install torchvision")]
+    if found == "without operators":
+        return [
+            Check("torchvision", "missing", "its compiled operators: it was built for another torch; avbench uses none of them")
+        ]
+    return [Check("torchvision", "ok", "fits torch")]
 
 
 def _weights() -> list[Check]:
