@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from avbench import engine, pipeline, registry
 from avbench import weights as weights_of
 from avbench.engine import Progress
 from avbench.errors import AvbenchError, BadParameter
-from avbench.options import Options, Wanted
+from avbench.options import Options, Precision, Wanted
 from avbench.results import Result
 from avbench.store import DiskStore, MemoryStore, Store, default_home
 from avbench.types import Array, Clip, ClipFile, Extractor, Metric
@@ -37,6 +38,7 @@ def extract(
     weights: Path | str | None = None,
     device: str = "auto",
     batch_size: int | None = None,
+    precision: Precision = "float32",
     workers: int | None = None,
     cache: bool = True,
     progress: Progress | None = None,
@@ -49,6 +51,7 @@ def extract(
         weights: A checkpoint file for extractors that load one; the published one from `AVBENCH_HOME/weights` otherwise.
         device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`.
         batch_size: Clips in one batch; None for the extractor's own.
+        precision: Of networks: `float32`, or faster and less exact `tf32` (CUDA) or `bf16`; features are float32.
         workers: Child processes; None for one per core, at most 8.
         cache: Keep features in `AVBENCH_HOME/features` and find them there.
         progress: Called with stage, done, total.
@@ -64,9 +67,10 @@ def extract(
         raise BadParameter(f"clips must be a list of paths or clips, got one {type(clips).__name__}")
     sources = [c if isinstance(c, Clip | ClipFile) else ClipFile(Path(c).stem, Path(c)) for c in clips]
     wanted = want(extractor, weights)
-    chain = [*pipeline.in_order([registry.extractor(name) for name in wanted.extractor.after]), wanted]
+    before = [registry.extractor(name) for name in wanted.extractor.after]
+    chain = [*pipeline.in_order(before, precision), dataclasses.replace(wanted, asked_precision=precision)]
     store: Store = DiskStore(default_home() / "features") if cache else MemoryStore()
-    options = Options(workers=workers, device=device, batch_size=batch_size)
+    options = Options(workers=workers, device=device, batch_size=batch_size, precision=precision)
     found = engine.extract(sources, chain, store=store, options=options, progress=progress)
     last = len(chain) - 1
     layers: dict[str, list[Array]] = {layer: [] for layer in wanted.extractor.layers}
@@ -118,9 +122,11 @@ def score(
     metrics: Sequence[str] | None = None,
     limit: int | None = None,
     out: Path | str | None = None,
+    reference_stats: Sequence[Path | str] = (),
     device: str = "auto",
     workers: int | None = None,
     batch_size: int | None = None,
+    precision: Precision = "float32",
     progress: Progress | None = None,
 ) -> Result:
     """Score a folder of clips.
@@ -132,16 +138,28 @@ def score(
             neither a reference nor weights.
         limit: Only the first clips, or the suite's first items.
         out: Folder of the run; None for one under `runs/`.
+        reference_stats: Statistics files that stand in for the reference clips of metrics that compare sets, as
+            `avbench stats build` makes them, or JavisBench's feature cache.
         device: As in `extract`.
         workers: Child processes; moves no value.
         batch_size: Clips in one batch of a network.
+        precision: Of networks: `float32`, or faster and less exact `tf32` (CUDA) or `bf16`, which signatures then show.
         progress: Called with stage, done, total.
 
     Raises:
         UnknownName, BadParameter, BadFolder, MissingData, OtherRun: with what to do.
     """
-    options = Options(workers=workers, device=device, batch_size=batch_size)
-    return pipeline.score(clips_dir, suite=suite, metrics=metrics, limit=limit, out=out, options=options, progress=progress)
+    options = Options(workers=workers, device=device, batch_size=batch_size, precision=precision)
+    return pipeline.score(
+        clips_dir,
+        suite=suite,
+        metrics=metrics,
+        limit=limit,
+        out=out,
+        reference_stats=reference_stats,
+        options=options,
+        progress=progress,
+    )
 
 
 def run(
@@ -152,9 +170,11 @@ def run(
     limit: int | None = None,
     seed: int = 0,
     out: Path | str | None = None,
+    reference_stats: Sequence[Path | str] = (),
     device: str = "auto",
     workers: int | None = None,
     batch_size: int | None = None,
+    precision: Precision = "float32",
     progress: Progress | None = None,
 ) -> Result:
     """Generate a suite's clips and score them; the same call goes on where an interrupted one stopped.
@@ -166,13 +186,26 @@ def run(
         limit: Only the suite's first items.
         seed: Of the generator.
         out: Folder of the run; None for one under `runs/`.
+        reference_stats: Statistics files that stand in for the reference clips of metrics that compare sets, as
+            `avbench stats build` makes them, or JavisBench's feature cache.
         device: As in `extract`.
         workers: Child processes; moves no value.
         batch_size: Clips in one batch of a network.
+        precision: Of networks: `float32`, or faster and less exact `tf32` (CUDA) or `bf16`, which signatures then show.
         progress: Called with stage, done, total.
 
     Raises:
         UnknownName, BadParameter, MissingData, OtherRun: with what to do.
     """
-    options = Options(workers=workers, device=device, batch_size=batch_size)
-    return pipeline.run(model, suite, metrics=metrics, limit=limit, seed=seed, out=out, options=options, progress=progress)
+    options = Options(workers=workers, device=device, batch_size=batch_size, precision=precision)
+    return pipeline.run(
+        model,
+        suite,
+        metrics=metrics,
+        limit=limit,
+        seed=seed,
+        out=out,
+        reference_stats=reference_stats,
+        options=options,
+        progress=progress,
+    )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
 from avbench.errors import AvbenchError, BadParameter
-from avbench.options import Options, Wanted
-from avbench.types import Array, Extractor, Forward
+from avbench.options import Options, Precision, Wanted
+from avbench.types import Array, Forward
 
 _BUFFERED_BYTES = 512 * 2**20
 
@@ -18,7 +20,7 @@ class Batches:
 
     def __init__(self, want: Wanted, options: Options, size: int) -> None:
         self.want, self.options, self.size = want, options, size
-        self.network = want.extractor.weights is not None or type(want.extractor).load is not Extractor.load
+        self.network = want.network
         self.waiting: dict[str, list[tuple[int, dict[str, Array]]]] = {}
         self.held = 0
         self.forward: Forward | None = None
@@ -47,7 +49,7 @@ class Batches:
 
     def _run(self, group: list[tuple[int, dict[str, Array]]]) -> Iterator[tuple[int, dict[str, Array]]]:
         if self.forward is None:
-            self.device = choose_device(self.options.device)
+            self.device = choose_device(self.options.device, self.want.precision)
             self.forward = self.want.extractor.load(self.want.weights, self.device)
         rows = [prepared for _, prepared in group]
         self.held -= sum(v.nbytes for row in rows for v in row.values())
@@ -65,7 +67,7 @@ class Batches:
             filled = part + [part[-1]] * (size - len(part))
             batch = {k: torch.from_numpy(np.stack([row[k] for row in filled])).to(self.device) for k in filled[0]}
             try:
-                with torch.inference_mode():
+                with torch.inference_mode(), arithmetic(self.want.precision, self.device):
                     made = self.forward(batch) if self.forward is not None else {}
             except torch.OutOfMemoryError:
                 if size == 1:
@@ -73,20 +75,54 @@ class Batches:
                         f"{self.want.extractor.label}: {self.device} runs out of memory with one clip; use --device cpu"
                     ) from None
                 return self._batch(rows, max(1, size // 2))
-            parts.append({k: np.asarray(v.detach().cpu().numpy())[: len(part)] for k, v in made.items()})
+            parts.append({k: _array(v)[: len(part)] for k, v in made.items()})
         return {k: np.concatenate([p[k] for p in parts]) for k in parts[0]}
 
 
-def choose_device(device: str) -> str:
+def _array(tensor: Any) -> Array:
+    """A layer; bfloat16, which NumPy does not have, as float32."""
+    import torch
+
+    tensor = tensor.detach()
+    return np.asarray((tensor.float() if tensor.dtype in (torch.bfloat16, torch.float16) else tensor).cpu().numpy())
+
+
+@contextlib.contextmanager
+def arithmetic(precision: Precision, device: str) -> Iterator[None]:
+    """Networks inside compute as asked for, whatever the process has set; torch's own default rounds CUDA's convolutions.
+
+    Args:
+        precision: See `options.Precision`.
+        device: Where they run.
+    """
+    import torch
+
+    backends: Any = torch.backends
+    settings = [backends.cuda.matmul, backends.cudnn.conv, backends.cudnn.rnn]
+    settings += [backends.mkldnn.matmul, backends.mkldnn.conv, backends.mkldnn.rnn]
+    before = [setting.fp32_precision for setting in settings]
+    try:
+        for setting in settings:
+            setting.fp32_precision = "tf32" if precision == "tf32" and setting in settings[:3] else "ieee"
+        with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=precision == "bf16"):
+            yield
+    finally:
+        for setting, value in zip(settings, before, strict=True):
+            setting.fp32_precision = value
+
+
+def choose_device(device: str, precision: Precision = "float32") -> str:
     """`auto` is CUDA, then Apple's, then the CPU; anything else is checked and kept.
 
     Raises:
-        BadParameter: if torch does not have it.
+        BadParameter: if torch does not have it, or it does not have the precision.
     """
     import torch
 
     if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+        device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    if precision == "tf32" and not device.startswith("cuda"):
+        raise BadParameter(f"precision tf32 is CUDA's and device is {device}; use float32 or bf16")
     try:
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError) as error:

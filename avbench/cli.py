@@ -23,6 +23,7 @@ from rich.table import Table
 
 from avbench import __version__
 from avbench.errors import AvbenchError
+from avbench.stats_command import app as stats_app
 from avbench.weights_command import app as weights_app
 
 app = typer.Typer(
@@ -33,6 +34,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(weights_app, name="weights")
+app.add_typer(stats_app, name="stats")
 
 Metrics = Annotated[
     str | None,
@@ -42,8 +44,18 @@ Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Only the firs
 Seed = Annotated[int, typer.Option("--seed", help="Seed of the generator.")]
 Out = Annotated[Path | None, typer.Option("--out", help="Folder of the run; without it, one under runs/.")]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, mps.")]
+PrecisionName = Annotated[
+    str, typer.Option("--precision", help="Of networks: float32, tf32 (CUDA) or bf16; signatures show the last two.")
+]
 Workers = Annotated[
     int | None, typer.Option("--workers", min=1, help="Decoding processes; without it, one per core, at most 8.")
+]
+ReferenceStats = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--reference-stats",
+        help="A statistics file in place of reference clips (`avbench stats build`, or JavisBench's .pt); several are taken.",
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 ModelName = Annotated[
@@ -95,22 +107,26 @@ def run(
     seed: Seed = 0,
     metrics: Metrics = None,
     out: Out = None,
+    reference_stats: ReferenceStats = None,
     device: Device = "auto",
+    precision: PrecisionName = "float32",
     workers: Workers = None,
     as_json: AsJson = False,
 ) -> None:
     """Generate a suite's clips with a model, and score them."""
     from avbench import api
 
-    with _progress(as_json) as progress:
+    with progress_bars(as_json) as progress:
         result = api.run(
             model,
             suite,
-            metrics=_split(metrics),
+            metrics=split_names(metrics),
             limit=limit,
             seed=seed,
             out=out,
+            reference_stats=reference_stats or (),
             device=device,
+            precision=precision,  # type: ignore[arg-type]  # Options checks it
             workers=workers,
             progress=progress,
         )
@@ -124,16 +140,27 @@ def score(
     limit: Limit = None,
     metrics: Metrics = None,
     out: Out = None,
+    reference_stats: ReferenceStats = None,
     device: Device = "auto",
+    precision: PrecisionName = "float32",
     workers: Workers = None,
     as_json: AsJson = False,
 ) -> None:
     """Score clips that exist: any folder of videos, or x.mp4 + x.wav side by side."""
     from avbench import api
 
-    with _progress(as_json) as progress:
+    with progress_bars(as_json) as progress:
         result = api.score(
-            clips, suite=suite, metrics=_split(metrics), limit=limit, out=out, device=device, workers=workers, progress=progress
+            clips,
+            suite=suite,
+            metrics=split_names(metrics),
+            limit=limit,
+            out=out,
+            reference_stats=reference_stats or (),
+            device=device,
+            precision=precision,  # type: ignore[arg-type]  # Options checks it
+            workers=workers,
+            progress=progress,
         )
     _show(result, as_json)
 
@@ -145,7 +172,7 @@ def generate(
     """The first half of `run` alone; `run` with the same --out goes on from there."""
     from avbench import pipeline
 
-    with _progress(as_json) as progress:
+    with progress_bars(as_json) as progress:
         folder = pipeline.generate(model, suite, limit=limit, seed=seed, out=out, progress=progress)
     files = sorted(p.name for p in folder.iterdir())
     typer.echo(json.dumps({"clips": str(folder), "files": files}, indent=1) if as_json else f"{len(files)} files in {folder}")
@@ -235,7 +262,7 @@ def _safe(text: str) -> str:
     return escape("".join(f"\\x{ord(c):02x}" if unicodedata.category(c) == "Cc" and c not in "\n\t" else c for c in text))
 
 
-def _split(text: str | None) -> list[str] | None:
+def split_names(text: str | None) -> list[str] | None:
     """Names at commas, but not at those inside brackets."""
     if text is None:
         return None
@@ -250,7 +277,7 @@ def _split(text: str | None) -> list[str] | None:
 
 
 @contextlib.contextmanager
-def _progress(quiet: bool) -> Iterator[Callable[[str, int, int], None] | None]:
+def progress_bars(quiet: bool) -> Iterator[Callable[[str, int, int], None] | None]:
     """A bar per stage, on a terminal only."""
     if quiet or not sys.stderr.isatty():
         yield None

@@ -25,11 +25,13 @@ from pathlib import Path
 from typing import Any
 
 from avbench import __version__, engine, registry, results, suites, weights
+from avbench import reference_stats as reference_stats_of
 from avbench.batches import choose_device
 from avbench.encode import write_clip, write_wav
 from avbench.errors import AvbenchError, BadParameter
 from avbench.folders import AUDIO_SUFFIXES, file_name, find_clips, match, shown
-from avbench.options import Options, Wanted
+from avbench.options import Options, Precision, Wanted
+from avbench.reference_stats import Reference, ReferenceFile
 from avbench.results import Result
 from avbench.rows import Table, features_of, number_of, signature
 from avbench.run_folder import RunFolder, opened, request_of, write_info
@@ -50,20 +52,22 @@ def run(
     limit: int | None = None,
     seed: int = 0,
     out: Path | str | None = None,
+    reference_stats: Sequence[Path | str] = (),
     options: Options | None = None,
     progress: Progress | None = None,
 ) -> Result:
     """Generate, then score; see `avbench.run`."""
     chosen = suites.load(suite, limit=limit)
-    wanted = choose_metrics(chosen, metrics)
+    files = [reference_stats_of.opened(path) for path in reference_stats]
     options = _checked(options)
+    wanted = choose_metrics(chosen, metrics, files, options)
     generator = _model(model, chosen)
     _report(chosen, progress)
-    _prepared(wanted, chosen)
+    _prepared(wanted, chosen, files, options)
     folder = Path(out) if out is not None else Path("runs") / f"{file_name(model)}-{chosen.name}-seed{seed}"
-    with opened(folder, request_of("run", model, chosen, wanted, limit, seed, None)) as job:
+    with opened(folder, request_of("run", model, chosen, wanted, limit, seed, None, files, options.precision)) as job:
         clips = _generate(job, generator, chosen, seed, progress)
-        return _score(job, model, chosen, clips, {}, wanted, seed, options, progress)
+        return _score(job, model, chosen, clips, {}, wanted, seed, files, options, progress)
 
 
 def generate(
@@ -92,6 +96,7 @@ def score(
     metrics: Sequence[str] | None = None,
     limit: int | None = None,
     out: Path | str | None = None,
+    reference_stats: Sequence[Path | str] = (),
     options: Options | None = None,
     progress: Progress | None = None,
 ) -> Result:
@@ -100,33 +105,44 @@ def score(
     options = _checked(options)
     found = find_clips(directory)
     chosen = suites.load(suite, limit=limit) if suite is not None else None
-    wanted = choose_metrics(chosen, metrics)
+    files = [reference_stats_of.opened(path) for path in reference_stats]
+    wanted = choose_metrics(chosen, metrics, files, options)
     if chosen is not None:
         _report(chosen, progress)
         clips, others = match(found, chosen.items, chosen.name)
     else:
         clips, others = {c.id: c for c in found.clips[:limit]}, found.others
-    _prepared(wanted, chosen)
+    _prepared(wanted, chosen, files, options)
     whole = directory.resolve()
     name = f"{file_name(shown(whole.name) or 'root')}-{hashlib.sha256(os.fsencode(whole)).hexdigest()[:8]}"
     folder = Path(out) if out is not None else Path("runs") / f"score-{name}{'-' + chosen.name if chosen else ''}"
-    with opened(folder, request_of("score", "", chosen, wanted, limit, 0, directory)) as job:
-        return _score(job, "", chosen, clips, others, wanted, 0, options, progress)
+    with opened(folder, request_of("score", "", chosen, wanted, limit, 0, directory, files, options.precision)) as job:
+        return _score(job, "", chosen, clips, others, wanted, 0, files, options, progress)
 
 
 def _checked(options: Options | None) -> Options:
     """The options; a device that is asked for has to be there, also if nothing will use it."""
     options = options or Options()
-    if options.device not in ("auto", "cpu"):
-        choose_device(options.device)
+    if options.device not in ("auto", "cpu") or options.precision != "float32":
+        choose_device(options.device, options.precision)
     return options
 
 
-def _prepared(metrics: Sequence[Metric], suite: Suite | None) -> None:
+def _prepared(metrics: Sequence[Metric], suite: Suite | None, files: Sequence[ReferenceFile], options: Options) -> None:
     """Fail before the work and not after it: extractors, weights and reference clips that the metrics need have to be there."""
     in_order([registry.needed(need) for metric in metrics for need in metric.extractors()])
-    if suite is not None and suite.reference is not None and any(m.needs_reference for m in metrics):
+    compared = [m for m in metrics if m.needs_reference and _standing_in(files, m, options, load=False) is None]
+    if suite is not None and suite.reference is not None and compared:
         suite.reference.ready(suite.items)
+
+
+def _standing_in(files: Sequence[ReferenceFile], metric: Metric, options: Options, *, load: bool = True) -> Reference | None:
+    """What the statistics files have in place of reference clips for a metric."""
+    if not any(file.has(metric) for file in files):
+        return None
+    return reference_stats_of.find(
+        files, metric, in_order([registry.needed(n) for n in metric.extractors()], options.precision), load=load
+    )
 
 
 def _model(model: str, suite: Suite) -> Generator:
@@ -147,7 +163,12 @@ def _report(suite: Suite, progress: Progress | None) -> None:
         suite.reference.progress = progress
 
 
-def choose_metrics(suite: Suite | None, asked: Sequence[str] | None) -> list[Metric]:
+def choose_metrics(
+    suite: Suite | None,
+    asked: Sequence[str] | None,
+    files: Sequence[ReferenceFile] = (),
+    options: Options | None = None,
+) -> list[Metric]:
     """The metrics of a run, and the signal checks that every run reports.
 
     Asked for, they are those; otherwise the suite's; without a suite all that need neither a reference nor weights.
@@ -169,7 +190,13 @@ def choose_metrics(suite: Suite | None, asked: Sequence[str] | None) -> list[Met
         if suite is None and _reads_text(metric):
             raise BadParameter(f"{metric.label} compares with captions; give a suite, whose items have them, with --suite")
         if metric.needs_reference and (suite is None or suite.reference is None):
-            raise BadParameter(f"{metric.label} compares with reference clips; give a suite that has some with --suite")
+            if _standing_in(files, metric, options or Options(), load=False) is not None:
+                continue
+            there = f"; {', '.join(str(f.path) for f in files)} cannot stand in for them" if files else ""
+            raise BadParameter(
+                f"{metric.label} compares with reference clips; give a suite that has some with --suite"
+                f"{', or their statistics with --reference-stats' if metric.needs_all else ''}{there}"
+            )
     checks = [m for m in (registry.metric(n) for n in registry.names("metrics")) if m.always]
     return list({m.label: m for m in [*made, *checks]}.values())
 
@@ -263,13 +290,16 @@ def _score(
     others: Mapping[str, str],
     metrics: list[Metric],
     seed: int,
+    files: Sequence[ReferenceFile],
     options: Options,
     progress: Progress | None,
 ) -> Result:
     items = list(suite.items) if suite is not None else [Item(id) for id in sorted(clips)]
     needs = {m.label: [registry.needed(n) for n in m.extractors()] for m in metrics}
-    wanted = in_order([e for found in needs.values() for e in found])
-    compared = in_order([e for m in metrics if m.needs_reference for e in needs[m.label]])
+    wanted = in_order([e for found in needs.values() for e in found], options.precision)
+    standing_in = {m.label: _standing_in(files, m, options, load=False) for m in metrics}
+    paired = {m.label for m in metrics if m.needs_reference and standing_in[m.label] is None}
+    compared = in_order([e for m in metrics if m.label in paired for e in needs[m.label]], options.precision)
     store = DiskStore(default_home() / "features")
     present = [item for item in items if item.id in clips]
     with job.stage("extract"):
@@ -292,13 +322,16 @@ def _score(
             here = features_of(got, at.get(item.id), places)
             there = features_of(ref, ref_at.get(item.id), ref_places) if ref is not None else {}
             for metric in metrics:
-                tables[metric.label].add(metric, item, needs[metric.label], here, there)
+                tables[metric.label].add(metric, item, needs[metric.label], here, there if metric.label in paired else None)
             if progress is not None:
                 progress("score", number, len(items))
+        scores = []
         for metric in metrics:
             table = tables[metric.label]
-            table.write(job.folder, metric, signature(metric, needs[metric.label], wanted, suite, seed, len(table.clips)))
-        scores = [number_of(m, tables[m.label], needs[m.label], wanted, suite, seed, len(items)) for m in metrics]
+            reference = standing_in[metric.label] and _standing_in(files, metric, options)
+            quoted = signature(metric, needs[metric.label], wanted, suite, seed, len(table.clips), reference)
+            table.write(job.folder, metric, quoted)
+            scores.append(number_of(metric, table, needs[metric.label], wanted, suite, seed, len(items), reference))
     uses_network = any(w.extractor.weights is not None for w in wanted)
     result = Result(
         model=model,
@@ -321,8 +354,8 @@ def _score(
     return result
 
 
-def in_order(extractors: list[Any]) -> list[Wanted]:
-    """Each extractor once, after those it works on, with its checkpoint."""
+def in_order(extractors: list[Any], precision: Precision = "float32") -> list[Wanted]:
+    """Each extractor once, after those it works on, with its checkpoint and the precision that is asked for."""
     ordered: dict[str, Wanted] = {}
 
     def add(extractor: Any) -> None:
@@ -330,7 +363,7 @@ def in_order(extractors: list[Any]) -> list[Wanted]:
             add(registry.extractor(name))
         if extractor.label not in ordered:
             path, digest = weights.resolve(extractor, None)
-            ordered[extractor.label] = Wanted(extractor, path, digest)
+            ordered[extractor.label] = Wanted(extractor, path, digest, precision)
 
     for extractor in extractors:
         add(extractor)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from avbench import __version__, engine, media, results
 from avbench.errors import BadClip, Unscorable
 from avbench.options import Wanted
+from avbench.reference_stats import Reference
 from avbench.results import Score
 from avbench.types import Array, Extractor, Item, Metric, Suite
 
@@ -36,11 +37,19 @@ class Table:
         self.flagged: dict[str, list[str]] = {}
         self.traces: dict[str, Mapping[str, Array]] = {}
 
-    def add(self, metric: Metric, item: Item, extractors: list[Extractor], here: Found, there: Found) -> None:
-        """One clip's row, or the reason why there is none."""
+    def add(self, metric: Metric, item: Item, extractors: list[Extractor], here: Found, there: Found | None) -> None:
+        """One clip's row, or the reason why there is none.
+
+        Args:
+            metric: Whose row.
+            item: Of the clip.
+            extractors: Of the metric.
+            here: Features of the clip.
+            there: Of its reference clip; None where the metric uses none, or statistics in their place.
+        """
         try:
-            got = _merged(extractors, here)
-            ref = _merged(extractors, there, "no_reference") if metric.needs_reference else None
+            got = merged(extractors, here)
+            ref = merged(extractors, there, "no_reference") if there is not None else None
             row = np.asarray(metric.row(item, got, ref), dtype=np.float64)
             if not np.isfinite(row).all():
                 raise Unscorable("non_finite")
@@ -70,7 +79,12 @@ class Table:
             results.write_traces(folder / "traces" / f"{metric.label}.parquet", self.traces)
 
 
-def _merged(extractors: list[Extractor], found: Found, code: str | None = None) -> dict[str, Array]:
+def merged(extractors: Sequence[Extractor], found: Found, code: str | None = None) -> dict[str, Array]:
+    """The layers of several extractors, as `Metric.row` takes them.
+
+    Raises:
+        Unscorable: if one has none, with its reason or with `code`.
+    """
     out = {}
     for extractor in extractors:
         layers = found[extractor.label]
@@ -88,18 +102,30 @@ def number_of(
     suite: Suite | None,
     seed: int,
     n_items: int,
+    reference: Reference | None = None,
 ) -> Score:
-    """The metric's number with its interval, and who is missing from it."""
+    """The metric's number with its interval, and who is missing from it.
+
+    Args:
+        metric: What is computed.
+        table: Its rows.
+        extractors: Of the metric.
+        wanted: All extractors of the run, with their weights.
+        suite: Of the run.
+        seed: Of the run.
+        n_items: Clips that were expected.
+        reference: What stands in for the reference clips.
+    """
     value = low = high = float("nan")
     interval = "none"
     if len(table.rows) >= max(1, metric.minimum):
-        rows = np.concatenate([np.atleast_2d(r) for r in table.rows])
-        refs = np.concatenate([np.atleast_2d(r) for r in table.ref_rows]) if table.ref_rows else None
-        value = metric.score(rows, refs)
-        low, high, interval = metric.interval(table.rows, table.ref_rows or None, seed=0)
+        try:
+            value, low, high, interval = _number(metric, table, reference)
+        except Unscorable as error:
+            interval = f"none: {error}"
     else:
         interval = f"none: too_short: needs at least {max(1, metric.minimum)} clips, {len(table.rows)} scored"
-    digests = {w.extractor.label: w.weights_sha256 for w in wanted}
+    made = {w.extractor.label: w for w in wanted}
     return Score(
         metric=metric.label,
         title=metric.title,
@@ -113,23 +139,63 @@ def number_of(
         n_scored=len(table.clips),
         unscored=table.unscored,
         flagged=table.flagged,
-        signature=signature(metric, extractors, wanted, suite, seed, len(table.clips)),
+        signature=signature(metric, extractors, wanted, suite, seed, len(table.clips), reference),
         parameters=metric.parameters(),
         revision=metric.revision,
         extractors=[
-            {"name": e.name, "revision": e.revision, "parameters": e.parameters(), "weights": digests[e.label]}
+            {
+                "name": e.name,
+                "revision": e.revision,
+                "parameters": e.parameters(),
+                "weights": made[e.label].weights_sha256,
+                "precision": made[e.label].precision,
+            }
             for e in extractors
         ],
     )
 
 
-def signature(metric: Metric, extractors: list[Extractor], wanted: list[Wanted], suite: Suite | None, seed: int, n: int) -> str:
+def _number(metric: Metric, table: Table, reference: Reference | None) -> tuple[float, float, float, str]:
+    """Value, low, high, and how the interval was made."""
+    rows = _joined(table.rows)
+    if reference is not None:
+        value = reference.score(metric, rows)
+        return value, *reference.interval(metric, table.rows, value)
+    refs = _joined(table.ref_rows) if table.ref_rows else None
+    return metric.score(rows, refs), *metric.interval(table.rows, table.ref_rows or None, seed=0)
+
+
+def _joined(parts: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """All rows in one array, of which `parts` are views from then on: they are held once."""
+    shapes = [np.atleast_2d(part).shape for part in parts]
+    whole = np.empty((sum(n for n, _ in shapes), shapes[0][1]))
+    at = 0
+    for index, (n, _) in enumerate(shapes):
+        whole[at : at + n] = parts[index]
+        parts[index] = whole[at : at + n].reshape(parts[index].shape)
+        at += n
+    return whole
+
+
+def signature(
+    metric: Metric,
+    extractors: list[Extractor],
+    wanted: list[Wanted],
+    suite: Suite | None,
+    seed: int,
+    n: int,
+    reference: Reference | None = None,
+) -> str:
     """Everything that moves a value, in a line that can be printed beside it."""
-    digests = {w.extractor.label: w.weights_sha256 for w in wanted}
+    made = {w.extractor.label: w for w in wanted}
     parts = [metric.name, *(f"{k}:{v}" for k, v in metric.parameters().items()), f"rev:{metric.revision}"]
     for e in extractors:
         settings = ",".join([str(e.revision), *(f"{k}={v}" for k, v in e.changed().items())])
-        parts.append(f"{e.name}:{settings}" + (f",weights={digest[:12]}" if (digest := digests[e.label]) else ""))
+        weights = f",weights={digest[:12]}" if (digest := made[e.label].weights_sha256) else ""
+        precision = f",{made[e.label].precision}" if made[e.label].precision != "float32" else ""
+        parts.append(f"{e.name}:{settings}{weights}{precision}")
     parts += [f"n:{n}", f"suite:{suite.name}@{suite.version}" if suite is not None else "suite:none"]
+    if reference is not None:
+        parts.append(f"reference:{reference.source},{'rows' if reference.rows is not None else 'moments'},n={reference.clips}")
     parts += [f"seed:{seed}", f"reader:{media.READER}", f"v:{__version__}"]
     return "|".join(parts)

@@ -10,7 +10,7 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,8 @@ from typing import Any
 from avbench import __version__, engine
 from avbench.errors import OtherRun
 from avbench.folders import shown
-from avbench.options import Options
+from avbench.options import Options, Precision
+from avbench.reference_stats import ReferenceFile
 from avbench.store import Ledger, write_bytes
 from avbench.types import Metric, Suite, canonical
 
@@ -42,7 +43,15 @@ class RunFolder:
 
 
 def request_of(
-    verb: str, model: str, suite: Suite | None, metrics: list[Metric] | None, limit: int | None, seed: int, clips: Path | None
+    verb: str,
+    model: str,
+    suite: Suite | None,
+    metrics: list[Metric] | None,
+    limit: int | None,
+    seed: int,
+    clips: Path | None,
+    reference_stats: Sequence[ReferenceFile] = (),
+    precision: Precision = "float32",
 ) -> dict[str, Any]:
     """What makes two runs the same run, as `run.json` and `result.json` hold it."""
     return {
@@ -54,7 +63,13 @@ def request_of(
         "metrics": None if metrics is None else [m.label for m in metrics],
         "limit": limit,
         "seed": seed,
+        "reference_stats": [file.sha256 for file in reference_stats],
+        "precision": precision,
     }
+
+
+_SCORING: dict[str, Any] = {"reference_stats": [], "precision": "float32"}
+"""What moves numbers and no clips, and its value in folders of versions that did not know it."""
 
 
 def _asked(suite: Suite) -> str:
@@ -99,7 +114,10 @@ def _check(folder: Path, request: dict[str, Any]) -> None:
     except ValueError as error:
         raise OtherRun(f"{path} is not readable: {error}; give another folder with --out") from error
     # Other metrics over the same clips are the same run: features are found again and every number is made anew.
-    differ = [k for k in request if k != "metrics" and before.get(k) != request[k]]
+    # Clips that are made but not scored are no other run if they are to be scored in another way.
+    made_only = before.get("metrics") is None or request["metrics"] is None
+    ignored = {"metrics", *(_SCORING if made_only else ())}
+    differ = [k for k in request if k not in ignored and before.get(k, _SCORING.get(k)) != request[k]]
     if differ:
         pairs = ", ".join(f"{k}: {before.get(k)!r} there, {request[k]!r} asked for" for k in differ)
         raise OtherRun(f"{folder} holds another run ({pairs}); give another folder with --out, or remove this one")

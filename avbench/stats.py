@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avbench.errors import BadParameter
+from avbench.moments import BLOCK, lower_moments, mean_of, symmetric
 
 Array = NDArray[Any]
 Float64s = NDArray[np.float64]
@@ -23,7 +24,6 @@ RESAMPLES = 9_999
 SUBSETS = 100
 FEWEST_FOR_SUBSETS = 8
 """With fewer clips than this their halves say nothing of the number."""
-_BLOCK = 1_024
 _ROOT_ERROR = 1e-9
 """Of the trace of the root: above it, eigenvalues give way to singular values."""
 
@@ -58,10 +58,11 @@ def frechet(x: Array, y: Array, *, ddof: int = 1) -> float:
     _check_sets(x, y)
     dimensions = x.shape[1]
     if min(len(x), len(y)) > dimensions:
-        first, second = _lower_moments(x, ddof), _lower_moments(y, ddof)
-        root = _root_of_product(first[1], second[1])
+        first, second = lower_moments(x, ddof), lower_moments(y, ddof)
+        traces = float(np.trace(first[1])), float(np.trace(second[1]))
+        root = _root_of_product(first[1], second[1], overwrite=True)
         if root is not None:
-            return _assembled(first[0] - second[0], float(np.trace(first[1])), float(np.trace(second[1])), root)
+            return _assembled(first[0] - second[0], *traces, root)
     means, factors = zip(*(_centred_factor(s, ddof) for s in (x, y)), strict=True)
     root = _nuclear_norm(*factors)
     return _assembled(means[0] - means[1], _squares(factors[0]), _squares(factors[1]), root)
@@ -123,7 +124,7 @@ def frechet_variant(x: Array, y: Array, variant: FrechetVariant) -> float:
         ridge = 1e-6 * np.eye(x.shape[1])
         spread = frechet_of_moments(np.zeros(x.shape[1]), moments(x)[1] + ridge, np.zeros(x.shape[1]), moments(y)[1] + ridge)
     elif variant in ("scipy", "scipy_complex", "eig"):
-        exact = _mean(x) - _mean(y)
+        exact = mean_of(x) - mean_of(y)
         spread = frechet(x, y) - float(exact @ exact)
     else:
         raise BadParameter(f"no Fréchet variant {variant!r}")
@@ -163,20 +164,8 @@ def moments(x: Array, *, ddof: int = 1) -> tuple[Float64s, Float64s]:
         x: `(n, d)`, n > ddof.
         ddof: The covariance is divided by n - ddof.
     """
-    mean, cov = _lower_moments(x, ddof)
-    return mean, np.asarray(cov + np.tril(cov, -1).T)
-
-
-def _lower_moments(x: Array, ddof: int) -> tuple[Float64s, Float64s]:
-    """Mean, and the lower triangle of the covariance with zeros above."""
-    from scipy.linalg.blas import dsyrk
-
-    mean = _mean(x)
-    cov = np.zeros((x.shape[1], x.shape[1]), order="F")
-    for start in range(0, len(x), _BLOCK):
-        block = np.subtract(x[start : start + _BLOCK], mean, dtype=np.float64)
-        cov = dsyrk(1.0 / (len(x) - ddof), block.T, beta=1.0, c=cov, lower=1, overwrite_c=1)
-    return mean, cov
+    mean, cov = lower_moments(x, ddof)
+    return mean, symmetric(cov)
 
 
 def _check_sets(x: Array, y: Array) -> None:
@@ -184,10 +173,6 @@ def _check_sets(x: Array, y: Array) -> None:
         raise BadParameter(f"two sets of rows (n, d) and (m, d) are needed, got {x.shape} and {y.shape}")
     if min(len(x), len(y)) < 2:
         raise BadParameter(f"a covariance needs at least 2 rows, got {len(x)} and {len(y)}")
-
-
-def _mean(x: Array) -> Float64s:
-    return np.asarray(np.mean(x, axis=0, dtype=np.float64))
 
 
 def _assembled(shift: Float64s, trace1: float, trace2: float, root: float) -> float:
@@ -198,19 +183,20 @@ def _squares(factor: Float64s) -> float:
     return float(np.vdot(factor, factor))
 
 
-def _root_of_product(cov1: Float64s, cov2: Float64s) -> float | None:
+def _root_of_product(cov1: Float64s, cov2: Float64s, *, overwrite: bool = False) -> float | None:
     """Trace of the root of a product of covariances, from their lower triangles; None if one is close to singular.
 
-    With cov2 = L L', the eigenvalues of cov1 cov2 are those of L' cov1 L.
+    With cov2 = L L', the eigenvalues of cov1 cov2 are those of L' cov1 L. `overwrite` spares two copies of matrices in Fortran
+    order, which are something else afterwards.
     """
     from scipy.linalg import eigvalsh
     from scipy.linalg.lapack import dpotrf, dsygst
 
-    factor, failed = dpotrf(np.array(cov2, order="F"), lower=1, overwrite_a=1)
+    factor, failed = dpotrf(cov2, lower=1, overwrite_a=overwrite)
     if failed:
         return None
-    symmetric, _ = dsygst(np.array(cov1, order="F"), factor, itype=2, lower=1, overwrite_a=1)
-    values = eigvalsh(symmetric, lower=True, overwrite_a=True, check_finite=False, driver="evd")
+    reduced, _ = dsygst(cov1, factor, itype=2, lower=1, overwrite_a=overwrite)
+    values = eigvalsh(reduced, lower=True, overwrite_a=True, check_finite=False, driver="evd")
     noise = np.finfo(np.float64).eps * max(float(np.abs(values).max()), 1e-300) * np.sqrt(len(values))
     roots = np.sqrt(np.maximum(values, 0.0))
     doubt = np.where(values > noise, noise / np.maximum(roots, np.sqrt(noise)), np.sqrt(noise)).sum()
@@ -219,7 +205,7 @@ def _root_of_product(cov1: Float64s, cov2: Float64s) -> float | None:
 
 def _centred_factor(x: Array, ddof: int) -> tuple[Float64s, Float64s]:
     """Mean, and a matrix of at most d rows whose Gram matrix is the covariance."""
-    mean = _mean(x)
+    mean = mean_of(x)
     factor = (x - mean) / np.sqrt(len(x) - ddof)
     return mean, factor if len(x) <= x.shape[1] else np.asarray(np.linalg.qr(factor, mode="r"))
 
@@ -246,7 +232,7 @@ class FadInf:
     Args:
         score: Intercept of the line through (1 / n, distance).
         slope: Of that line.
-        r2: Coefficient of determination.
+        r2: Coefficient of determination; 1 if all distances are equal.
         points: (n, distance) pairs.
     """
 
@@ -276,8 +262,14 @@ def fad_inf(evaluation: Array, background: Array, *, steps: int = 25, min_n: int
         A. Gui et al., Adapting Frechet Audio Distance for Generative Music Evaluation, 2023; microsoft/fadtk ec74b1f.
     """
     _check_sets(evaluation, background)
+    return fad_inf_of_moments(evaluation, *moments(background), steps=steps, min_n=min_n, seed=seed)
+
+
+def fad_inf_of_moments(
+    evaluation: Array, mean: Float64s, cov: Float64s, *, steps: int = 25, min_n: int = 500, seed: int = 0
+) -> FadInf:
+    """`fad_inf` against a background of which mean `(d,)` and covariance `(d, d)` are known."""
     evaluation = np.asarray(evaluation, dtype=np.float64)
-    mean, cov = moments(background)
     rng = np.random.RandomState(seed)
     sizes = [int(n) for n in np.linspace(min_n, len(evaluation), steps)]
     if len(set(sizes)) < 2:
@@ -289,7 +281,8 @@ def fad_inf(evaluation: Array, background: Array, *, steps: int = 25, min_n: int
     over_n, distances = 1.0 / np.array(sizes), np.array([distance for _, distance in points])
     slope, score = np.polyfit(over_n, distances, 1)
     residual = distances - (slope * over_n + score)
-    r2 = 1.0 - float(residual @ residual) / float(((distances - distances.mean()) ** 2).sum())
+    spread = float(((distances - distances.mean()) ** 2).sum())
+    r2 = 1.0 - float(residual @ residual) / spread if spread > 0.0 else 1.0
     return FadInf(float(score), float(slope), r2, tuple(points))
 
 
@@ -348,7 +341,7 @@ def polynomial_mmd_float32(x: Array, y: Array) -> float:
 
 
 def _kernel_sum(x: Float64s, y: Float64s) -> float:
-    blocks = (x[start : start + _BLOCK] @ y.T / x.shape[1] + 1.0 for start in range(0, len(x), _BLOCK))
+    blocks = (x[start : start + BLOCK] @ y.T / x.shape[1] + 1.0 for start in range(0, len(x), BLOCK))
     return sum(float((block * block * block).sum()) for block in blocks)
 
 

@@ -46,13 +46,14 @@ def package_versions(packages: tuple[str, ...]) -> dict[str, str]:
     return out
 
 
-def extractor_identity(extractor: Extractor, weights_sha256: str | None, reader: str) -> str:
+def extractor_identity(extractor: Extractor, weights_sha256: str | None, reader: str, precision: str = "float32") -> str:
     """Everything but the clip that moves an extractor's values, as canonical JSON.
 
     Args:
         extractor: With its parameters.
         weights_sha256: Hash of the checkpoint that is loaded; None for a signal analysis.
         reader: Decoder and version, `avbench.media.READER`.
+        precision: Of the network's arithmetic, `options.Precision`.
     """
     return canonical(
         {
@@ -60,7 +61,7 @@ def extractor_identity(extractor: Extractor, weights_sha256: str | None, reader:
             "revision": extractor.revision,
             "parameters": extractor.parameters(),
             "weights": weights_sha256,
-            "dtype": "float32",
+            "dtype": precision,
             "reader": reader,
             "packages": package_versions(extractor.packages),
         }

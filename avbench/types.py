@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 
 from avbench import stats
 from avbench.errors import BadParameter, Unscorable
+from avbench.moments import Moments
 
 Array = NDArray[Any]
 Features = Mapping[str, Array]
@@ -362,6 +363,26 @@ class Metric(Component):
     def score(self, rows: NDArray[np.float64], ref_rows: NDArray[np.float64] | None) -> float:
         """The number, from rows `(n, columns)`; the mean of the first column unless a metric says otherwise."""
         return float(rows[:, 0].mean())
+
+    def row_kind(self) -> str:
+        """What the rows of a set metric are; metrics of one kind and one setting of their extractors share a statistics file.
+
+        Its own rows, unless a metric says which layer they are.
+        """
+        return f"{self.name}@{self.revision}{canonical(self.parameters())}"
+
+    @property
+    def moments_suffice(self) -> bool:
+        """Whether mean and covariance of the reference rows make the score, as `score_from_moments` does."""
+        return False
+
+    def score_from_moments(self, rows: NDArray[np.float64], reference: Moments) -> float:
+        """The number of a set metric, from rows `(n, columns)` and the moments of the reference rows.
+
+        Raises:
+            BadParameter: if its formula needs every reference row.
+        """
+        raise BadParameter(f"{self.label}: its formula needs every reference row, not their mean and covariance alone")
 
     def interval(
         self, rows: Sequence[NDArray[np.float64]], ref_rows: Sequence[NDArray[np.float64]] | None, *, seed: int

@@ -22,20 +22,15 @@ Source:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
-from avbench import stats
-from avbench.errors import BadParameter
-from avbench.types import Better, Features, Item, Metric, Need
+from avbench.distances import FrechetDistance
+from avbench.types import Need
 
 
 @dataclass(frozen=True)
-class FadMelception(Metric):
+class FadMelception(FrechetDistance):
     """Fréchet distance of the Melception embeddings of two sets of sounds.
 
     Args:
@@ -48,37 +43,15 @@ class FadMelception(Metric):
 
     name: ClassVar[str] = "fad_melception"
     title: ClassVar[str] = "Fréchet audio distance of Melception embeddings (FAD, FID)"
-    unit: ClassVar[str] = ""
-    better: ClassVar[Better] = "lower"
     revision: ClassVar[int] = 1
     source: ClassVar[str] = (
         "Iashin and Rahtu, arXiv:2110.08791; github.com/v-iashin/SpecVQGAN evaluation/metrics/fid.py at 33c601d"
     )
-    columns: ClassVar[tuple[str, ...]] = ()
-    needs_reference: ClassVar[bool] = True
-    needs_all: ClassVar[bool] = True
-    minimum: ClassVar[int] = 2
 
     def extractors(self) -> tuple[Need, ...]:
         """Melception on the first 10 s."""
         return (Need.of("melception", frames=self.frames, resample=self.resample),)
 
-    def row(self, item: Item, got: Features, ref: Features | None) -> NDArray[np.float64]:
-        """The embedding of one clip: (2048,)."""
-        return np.asarray(got["melception.embedding"], dtype=np.float64)
-
-    def score(self, rows: NDArray[np.float64], ref_rows: NDArray[np.float64] | None) -> float:
-        """The distance of rows (n, 2048) to reference rows (m, 2048).
-
-        Raises:
-            BadParameter: without reference rows.
-        """
-        if ref_rows is None:
-            raise BadParameter("fad_melception: reference rows are needed and None came")
-        return stats.frechet_variant(rows.astype(np.float32), ref_rows.astype(np.float32), "scipy")
-
-    def interval(
-        self, rows: Sequence[NDArray[np.float64]], ref_rows: Sequence[NDArray[np.float64]] | None, *, seed: int
-    ) -> tuple[float, float, str]:
-        """From halves of the clips around the score, see `stats.subset_interval`."""
-        return stats.subset_interval(self.score, rows, ref_rows, seed=seed)
+    def layer(self) -> str:
+        """2048 numbers for each clip."""
+        return "melception.embedding"

@@ -32,7 +32,6 @@ Differs from the source:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -40,8 +39,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avbench import stats
-from avbench.errors import BadParameter
-from avbench.types import Better, Features, Item, Metric, Need
+from avbench.distances import FrechetDistance
+from avbench.types import Need
 
 Variant = Literal["av_benchmark", "audioldm_eval", "frechet_audio_distance", "fadtk", "torchvggish", "torchvggish_pca"]
 Resampy = Literal["0.4.3", "0.2.2"]
@@ -58,7 +57,7 @@ _STATISTICS: dict[Variant, stats.FrechetVariant] = {
 
 
 @dataclass(frozen=True)
-class FadVggish(Metric):
+class FadVggish(FrechetDistance):
     """Fréchet distance of the VGGish embeddings of two sets of clips.
 
     Args:
@@ -75,47 +74,32 @@ class FadVggish(Metric):
 
     name: ClassVar[str] = "fad_vggish"
     title: ClassVar[str] = "Fréchet audio distance (FAD, VGGish)"
-    unit: ClassVar[str] = ""
-    better: ClassVar[Better] = "lower"
     revision: ClassVar[int] = 1
     source: ClassVar[str] = (
         "Kilgour et al., arXiv:1812.08466; github.com/hkchengrex/av-benchmark at 050a5cd, haoheliu/audioldm_eval at 8dc07ee, "
         "gudgud96/frechet-audio-distance at 55971f6, microsoft/fadtk at ec74b1f, harritaylor/torchvggish at f3f9096"
     )
-    columns: ClassVar[tuple[str, ...]] = ()
-    needs_reference: ClassVar[bool] = True
-    needs_all: ClassVar[bool] = True
-    minimum: ClassVar[int] = 2
 
     def extractors(self) -> tuple[Need, ...]:
         """VGGish behind the variant's input chain."""
-        hub = self.variant in ("torchvggish", "torchvggish_pca")
-        pca = _PUBLISHED_PCA if self.variant == "torchvggish_pca" else ""
-        chain = "torchvggish" if hub else self.variant
-        return (Need.of("vggish", chain=chain, last_relu=hub, pca=pca, resampy=self.resampy),)
+        return (vggish(self.variant, self.resampy),)
 
-    def row(self, item: Item, got: Features, ref: Features | None) -> NDArray[np.float64]:
-        """The embeddings of one clip: (windows, 128)."""
-        return np.asarray(got["vggish.embeddings"], dtype=np.float64)
+    def layer(self) -> str:
+        """128 numbers for each window of a clip."""
+        return "vggish.embeddings"
 
-    def score(self, rows: NDArray[np.float64], ref_rows: NDArray[np.float64] | None) -> float:
-        """The distance of rows (n, 128) to reference rows (m, 128), one row per window.
+    def statistics(self) -> stats.FrechetVariant:
+        """Those of the variant."""
+        return _STATISTICS[self.variant]
 
-        Raises:
-            BadParameter: without reference rows, or with fewer than two windows on a side.
-        """
-        dtype: Any = np.float16 if self.variant == "fadtk" else np.float32
-        x, y = (side.astype(dtype) for side in _both(rows, ref_rows))
-        return stats.frechet_variant(x, y, _STATISTICS[self.variant])
-
-    def interval(
-        self, rows: Sequence[NDArray[np.float64]], ref_rows: Sequence[NDArray[np.float64]] | None, *, seed: int
-    ) -> tuple[float, float, str]:
-        """From halves of the clips, see `stats.subset_interval`."""
-        return stats.subset_interval(self.score, rows, ref_rows, seed=seed)
+    def distance(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
+        """The distance of rows (n, 128) to rows (m, 128), one row per window."""
+        precision: Any = np.float16 if self.variant == "fadtk" else np.float32
+        return stats.frechet_variant(x.astype(precision), y.astype(precision), self.statistics())
 
 
-def _both(rows: NDArray[np.float64], ref_rows: NDArray[np.float64] | None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    if ref_rows is None:
-        raise BadParameter("fad_vggish: reference rows are needed and None came")
-    return rows, ref_rows
+def vggish(variant: Variant, resampy: Resampy) -> Need:
+    """VGGish as a variant uses it."""
+    hub = variant in ("torchvggish", "torchvggish_pca")
+    pca = _PUBLISHED_PCA if variant == "torchvggish_pca" else ""
+    return Need.of("vggish", chain="torchvggish" if hub else variant, last_relu=hub, pca=pca, resampy=resampy)

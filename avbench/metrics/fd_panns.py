@@ -31,7 +31,6 @@ Differs from the source:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -39,8 +38,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avbench import stats
-from avbench.errors import BadParameter
-from avbench.types import Better, Features, Item, Metric, Need
+from avbench.distances import FrechetDistance
+from avbench.types import Need
 
 Variant = Literal[
     "av_benchmark", "audioldm_eval_16k", "audioldm_eval_32k", "frechet_audio_distance_16k", "frechet_audio_distance_32k"
@@ -49,7 +48,7 @@ Resampy = Literal["0.4.3", "0.2.2"]
 
 
 @dataclass(frozen=True)
-class FdPanns(Metric):
+class FdPanns(FrechetDistance):
     """Fréchet distance of the Cnn14 embeddings of two sets of clips.
 
     Args:
@@ -65,45 +64,36 @@ class FdPanns(Metric):
 
     name: ClassVar[str] = "fd_panns"
     title: ClassVar[str] = "Fréchet distance of sound (FD, PANNs Cnn14)"
-    unit: ClassVar[str] = ""
-    better: ClassVar[Better] = "lower"
     revision: ClassVar[int] = 1
     source: ClassVar[str] = (
         "github.com/hkchengrex/av-benchmark at 050a5cd, haoheliu/audioldm_eval at 8dc07ee, "
         "gudgud96/frechet-audio-distance at 55971f6; Kong et al., arXiv:1912.10211"
     )
-    columns: ClassVar[tuple[str, ...]] = ()
-    needs_reference: ClassVar[bool] = True
-    needs_all: ClassVar[bool] = True
-    minimum: ClassVar[int] = 2
 
     def extractors(self) -> tuple[Need, ...]:
         """Cnn14 behind the variant's input chain."""
-        chain = self.variant.removesuffix("_16k").removesuffix("_32k")
-        return (Need.of(self._network(), chain=chain, resampy=self.resampy),)
+        return (cnn14(self.variant, self.resampy),)
 
-    def _network(self) -> str:
-        return "panns_cnn14_32k" if self.variant.endswith("_32k") else "panns_cnn14_16k"
+    def layer(self) -> str:
+        """2048 numbers for each clip."""
+        return f"{cnn14(self.variant, self.resampy).extractor}.embedding"
 
-    def row(self, item: Item, got: Features, ref: Features | None) -> NDArray[np.float64]:
-        """The embedding of one clip: (2048,)."""
-        return np.asarray(got[f"{self._network()}.embedding"], dtype=np.float64)
+    @property
+    def moments_suffice(self) -> bool:
+        """Not where all numbers are one list."""
+        return not self._strung()
 
-    def score(self, rows: NDArray[np.float64], ref_rows: NDArray[np.float64] | None) -> float:
-        """The distance of rows (n, 2048) to reference rows (m, 2048).
+    def _strung(self) -> bool:
+        return self.variant.startswith("frechet_audio_distance")
 
-        Raises:
-            BadParameter: without reference rows, or with fewer than two on a side.
-        """
-        if ref_rows is None:
-            raise BadParameter("fd_panns: reference rows are needed and None came")
-        x, y = rows.astype(np.float32), ref_rows.astype(np.float32)
-        if self.variant.startswith("frechet_audio_distance"):
-            return stats.frechet(x.reshape(-1, 1), y.reshape(-1, 1))
-        return stats.frechet_variant(x, y, "scipy")
+    def distance(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
+        """The distance of rows (n, 2048) to rows (m, 2048)."""
+        if self._strung():
+            return stats.frechet(x.astype(np.float32).reshape(-1, 1), y.astype(np.float32).reshape(-1, 1))
+        return super().distance(x, y)
 
-    def interval(
-        self, rows: Sequence[NDArray[np.float64]], ref_rows: Sequence[NDArray[np.float64]] | None, *, seed: int
-    ) -> tuple[float, float, str]:
-        """From halves of the clips, see `stats.subset_interval`."""
-        return stats.subset_interval(self.score, rows, ref_rows, seed=seed)
+
+def cnn14(variant: Variant, resampy: Resampy) -> Need:
+    """Cnn14 as a variant uses it."""
+    network = "panns_cnn14_32k" if variant.endswith("_32k") else "panns_cnn14_16k"
+    return Need.of(network, chain=variant.removesuffix("_16k").removesuffix("_32k"), resampy=resampy)

@@ -19,20 +19,18 @@ Differs from the source:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from avbench import stats
-from avbench.errors import BadParameter
-from avbench.types import Better, Features, Item, Metric, Need
+from avbench.distances import FrechetDistance
+from avbench.types import Features, Item, Need
 
 
 @dataclass(frozen=True)
-class FdPasst(Metric):
+class FdPasst(FrechetDistance):
     """Fréchet distance of the PaSST embeddings of two sets of sounds.
 
     Args:
@@ -43,35 +41,17 @@ class FdPasst(Metric):
 
     name: ClassVar[str] = "fd_passt"
     title: ClassVar[str] = "Fréchet distance of PaSST embeddings (FD)"
-    unit: ClassVar[str] = ""
-    better: ClassVar[Better] = "lower"
     revision: ClassVar[int] = 1
     source: ClassVar[str] = "github.com/hkchengrex/av-benchmark av_bench/metrics/fad.py, extract.py at 050a5cd"
-    columns: ClassVar[tuple[str, ...]] = ()
-    needs_reference: ClassVar[bool] = True
-    needs_all: ClassVar[bool] = True
-    minimum: ClassVar[int] = 2
 
     def extractors(self) -> tuple[Need, ...]:
         """PaSST as av-benchmark uses it."""
         return (Need.of("passt", variant="av_benchmark", seconds=self.seconds),)
 
+    def layer(self) -> str:
+        """One window of 768 numbers for each clip."""
+        return "passt.embedding"
+
     def row(self, item: Item, got: Features, ref: Features | None) -> NDArray[np.float64]:
         """The embedding of one clip: (768,)."""
         return np.asarray(got["passt.embedding"][0], dtype=np.float64)
-
-    def score(self, rows: NDArray[np.float64], ref_rows: NDArray[np.float64] | None) -> float:
-        """The distance of rows (n, 768) to reference rows (m, 768).
-
-        Raises:
-            BadParameter: without reference rows.
-        """
-        if ref_rows is None:
-            raise BadParameter("fd_passt: reference rows are needed and None came")
-        return stats.frechet_variant(rows.astype(np.float32), ref_rows.astype(np.float32), "scipy")
-
-    def interval(
-        self, rows: Sequence[NDArray[np.float64]], ref_rows: Sequence[NDArray[np.float64]] | None, *, seed: int
-    ) -> tuple[float, float, str]:
-        """From halves of the clips around the score, see `stats.subset_interval`."""
-        return stats.subset_interval(self.score, rows, ref_rows, seed=seed)

@@ -29,19 +29,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from avbench import stats
-from avbench.errors import BadParameter
-from avbench.types import Better, Features, Item, Metric, Need
+from avbench.distances import FrechetDistance, I3dDistance, I3dVariant
 
-Variant = Literal["videogpt", "styleganv", "javisbench", "javisbench_fixed", "mmdiffusion", "cdfvd"]
-Network = Literal["i3d_pretrained_400", "rgb_imagenet", "i3d_torchscript"]
-
-_STATISTICS: dict[Variant, stats.FrechetVariant] = {
+_STATISTICS: dict[I3dVariant, stats.FrechetVariant] = {
     "videogpt": "tfgan_svd",
     "styleganv": "stylegan",
     "javisbench": "tfgan_svd",
@@ -52,7 +48,7 @@ _STATISTICS: dict[Variant, stats.FrechetVariant] = {
 
 
 @dataclass(frozen=True)
-class Fvd(Metric):
+class Fvd(I3dDistance, FrechetDistance):
     """Fréchet distance of the I3D class scores of two sets of clips.
 
     Args:
@@ -65,43 +61,19 @@ class Fvd(Metric):
         BadParameter: for another variant.
     """
 
-    variant: Variant = "videogpt"
-    network: Network = "i3d_pretrained_400"
-    frames: int | None = None
-    float64: bool = False
-
     name: ClassVar[str] = "fvd"
     title: ClassVar[str] = "Fréchet video distance (FVD)"
-    unit: ClassVar[str] = ""
-    better: ClassVar[Better] = "lower"
     revision: ClassVar[int] = 1
     source: ClassVar[str] = (
         "Unterthiner et al., arXiv:1812.01717; github.com/wilson1yan/VideoGPT at 733d2b1, universome/stylegan-v at 3fecd69, "
         "songweige/content-debiased-fvd at a1e037a, JavisVerse/JavisDiT at b505b37, researchmm/MM-Diffusion at 7250222"
     )
-    columns: ClassVar[tuple[str, ...]] = ()
-    needs_reference: ClassVar[bool] = True
-    needs_all: ClassVar[bool] = True
-    minimum: ClassVar[int] = 2
+    precision: ClassVar[type[np.floating]] = np.float64
 
-    def extractors(self) -> tuple[Need, ...]:
-        """I3D on the frames of the variant."""
-        return (Need.of("i3d_k400", variant=self.variant, network=self.network, frames=self.frames),)
-
-    def row(self, item: Item, got: Features, ref: Features | None) -> NDArray[np.float64]:
-        """The class scores of one clip: (400,)."""
-        return np.asarray(got["i3d_k400.logits"], dtype=np.float64)
-
-    def score(self, rows: NDArray[np.float64], ref_rows: NDArray[np.float64] | None) -> float:
-        """The distance of rows (n, 400) to reference rows (m, 400).
-
-        Raises:
-            BadParameter: without reference rows.
-        """
+    def statistics(self) -> stats.FrechetVariant:
+        """Those of the variant, or exact ones in place of float32."""
         statistics = _STATISTICS[self.variant]
-        if self.float64 and statistics == "tfgan_svd":
-            statistics = "exact"
-        return stats.frechet_variant(*_both(rows, ref_rows), statistics)
+        return "exact" if self.float64 and statistics == "tfgan_svd" else statistics
 
     def interval(
         self, rows: Sequence[NDArray[np.float64]], ref_rows: Sequence[NDArray[np.float64]] | None, *, seed: int
@@ -110,11 +82,5 @@ class Fvd(Metric):
         value = self.score(np.stack(rows), None if ref_rows is None else np.stack(ref_rows))
         ddof = 0 if _STATISTICS[self.variant] == "stylegan" else 1
         return stats.subset_interval(
-            lambda x, y: stats.frechet(*_both(x, y), ddof=ddof), rows, ref_rows, seed=seed, value=value
+            lambda x, y: stats.frechet(x, self._there(y), ddof=ddof), rows, ref_rows, seed=seed, value=value
         )
-
-
-def _both(rows: NDArray[np.float64], ref_rows: NDArray[np.float64] | None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    if ref_rows is None:
-        raise BadParameter("fvd: reference rows are needed and None came")
-    return rows, ref_rows

@@ -19,21 +19,18 @@ Source:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from avbench import stats
-from avbench.errors import BadParameter
-from avbench.posteriors import SEED, inception_score
-from avbench.types import Better, Features, Item, Metric, Need
+from avbench.inception import InceptionScore
+from avbench.types import Features, Need
 
 
 @dataclass(frozen=True)
-class IsPasst(Metric):
+class IsPasst(InceptionScore):
     """Inception score of PaSST's posteriors.
 
     Args:
@@ -45,48 +42,19 @@ class IsPasst(Metric):
         BadParameter: for fewer than one split.
     """
 
-    splits: int = 10
-    seed: int | None = SEED
     seconds: float = 8.0
 
     name: ClassVar[str] = "is_passt"
     title: ClassVar[str] = "Inception score of PaSST's class posteriors"
-    unit: ClassVar[str] = ""
-    better: ClassVar[Better] = "higher"
     revision: ClassVar[int] = 1
     source: ClassVar[str] = (
         "Salimans et al., arXiv:1606.03498; github.com/hkchengrex/av-benchmark av_bench/metrics/isc.py at 050a5cd"
     )
-    columns: ClassVar[tuple[str, ...]] = ()
-    needs_all: ClassVar[bool] = True
-    minimum: ClassVar[int] = 10
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.splits < 1:
-            raise BadParameter(f"is_passt: splits must be 1 or more, got {self.splits}")
-        object.__setattr__(self, "minimum", self.splits)
 
     def extractors(self) -> tuple[Need, ...]:
         """PaSST as av-benchmark uses it."""
         return (Need.of("passt", variant="av_benchmark", seconds=self.seconds),)
 
-    def row(self, item: Item, got: Features, ref: Features | None) -> NDArray[np.float64]:
+    def logits(self, got: Features) -> NDArray[np.floating]:
         """The logits of one clip: (527,)."""
-        return np.asarray(got["passt.logits"][0], dtype=np.float64)
-
-    def score(self, rows: NDArray[np.float64], ref_rows: NDArray[np.float64] | None) -> float:
-        """The score of rows (n, 527).
-
-        Raises:
-            Unscorable: `too_short` with fewer rows than splits.
-        """
-        return inception_score(rows, splits=self.splits, seed=self.seed)[0]
-
-    def interval(
-        self, rows: Sequence[NDArray[np.float64]], ref_rows: Sequence[NDArray[np.float64]] | None, *, seed: int
-    ) -> tuple[float, float, str]:
-        """From halves of the clips around the score, see `stats.subset_interval`; none if halves are too few for the splits."""
-        if len(rows) // 2 < self.splits:
-            return float("nan"), float("nan"), f"none: halves of {len(rows)} clips are fewer than {self.splits} splits"
-        return stats.subset_interval(self.score, rows, None, seed=seed)
+        return np.asarray(got["passt.logits"][0])

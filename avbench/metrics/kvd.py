@@ -21,7 +21,6 @@ Source:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -29,13 +28,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avbench import stats
-from avbench.errors import BadParameter
-from avbench.metrics.fvd import Network, Variant
-from avbench.types import Better, Features, Item, Metric, Need
+from avbench.distances import I3dDistance
 
 
 @dataclass(frozen=True)
-class Kvd(Metric):
+class Kvd(I3dDistance):
     """Kernel distance of the I3D class scores of two sets of clips.
 
     Args:
@@ -48,48 +45,17 @@ class Kvd(Metric):
         BadParameter: for another variant.
     """
 
-    variant: Variant = "videogpt"
-    network: Network = "i3d_pretrained_400"
-    frames: int | None = None
-    float64: bool = False
-
     name: ClassVar[str] = "kvd"
     title: ClassVar[str] = "Kernel video distance (KVD)"
-    unit: ClassVar[str] = ""
-    better: ClassVar[Better] = "lower"
     revision: ClassVar[int] = 1
     source: ClassVar[str] = (
         "Unterthiner et al., arXiv:1812.01717; github.com/researchmm/MM-Diffusion at 7250222, JavisVerse/JavisDiT at b505b37"
     )
-    columns: ClassVar[tuple[str, ...]] = ()
-    needs_reference: ClassVar[bool] = True
-    needs_all: ClassVar[bool] = True
-    minimum: ClassVar[int] = 2
 
-    def extractors(self) -> tuple[Need, ...]:
-        """I3D on the frames of the variant."""
-        return (Need.of("i3d_k400", variant=self.variant, network=self.network, frames=self.frames),)
-
-    def row(self, item: Item, got: Features, ref: Features | None) -> NDArray[np.float64]:
-        """The class scores of one clip: (400,)."""
-        return np.asarray(got["i3d_k400.logits"], dtype=np.float64)
-
-    def score(self, rows: NDArray[np.float64], ref_rows: NDArray[np.float64] | None) -> float:
-        """The distance of rows (n, 400) to reference rows (m, 400).
-
-        Raises:
-            BadParameter: without reference rows.
-        """
-        if ref_rows is None:
-            raise BadParameter("kvd: reference rows are needed and None came")
+    def distance(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
+        """The distance of rows (n, 400) to rows (m, 400)."""
         if self.variant == "javisbench":
-            rows, ref_rows = rows - rows.mean(axis=0), ref_rows - ref_rows.mean(axis=0)
+            x, y = x - x.mean(axis=0), y - y.mean(axis=0)
         if self.variant in ("mmdiffusion", "javisbench") and not self.float64:
-            return stats.polynomial_mmd_float32(rows, ref_rows)
-        return stats.polynomial_mmd(rows, ref_rows)
-
-    def interval(
-        self, rows: Sequence[NDArray[np.float64]], ref_rows: Sequence[NDArray[np.float64]] | None, *, seed: int
-    ) -> tuple[float, float, str]:
-        """From halves of the clips, see `stats.subset_interval`."""
-        return stats.subset_interval(self.score, rows, ref_rows, seed=seed)
+            return stats.polynomial_mmd_float32(x, y)
+        return stats.polynomial_mmd(x, y)
