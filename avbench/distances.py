@@ -73,8 +73,9 @@ class SetDistance(Metric):
 class FrechetDistance(SetDistance):
     """Fréchet distance of the Gaussians that are fitted to both sets."""
 
-    precision: ClassVar[Any] = np.float32
-    """What the published code keeps embeddings in; it rounds the means."""
+    def kept_in(self) -> type[np.floating]:
+        """What the published code keeps embeddings in; it rounds them and their means."""
+        return np.float32
 
     def statistics(self) -> stats.FrechetVariant:
         """How the distance is computed, see `stats.frechet_variant`."""
@@ -87,8 +88,8 @@ class FrechetDistance(SetDistance):
 
     def distance(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
         """The distance of rows (n, d) to rows (m, d)."""
-        x, y = (side.astype(self.precision, copy=False) for side in (x, y))
-        return stats.frechet_variant(x, y, self.statistics())
+        kept: Any = self.kept_in()
+        return stats.frechet_variant(x.astype(kept, copy=False), y.astype(kept, copy=False), self.statistics())
 
     def score_from_moments(self, rows: NDArray[np.float64], reference: Moments) -> float:
         """The distance to a Gaussian, in float64: the published rounding of the means (1e-6 of the value) is left out.

@@ -36,8 +36,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avbench import stats
+from avbench.distances import FrechetDistance
 from avbench.errors import BadParameter
-from avbench.types import Better, Features, Item, Metric, Need
+from avbench.moments import Moments
+from avbench.types import Need
 
 Variant = Literal["javisbench", "authors", "mmdiffusion_eval", "mmdiffusion"]
 
@@ -45,7 +47,7 @@ SCALE = 10_000.0
 
 
 @dataclass(frozen=True)
-class FadAudioclip(Metric):
+class FadAudioclip(FrechetDistance):
     """Fréchet distance of the AudioCLIP embeddings of two sets of sounds, times 10,000.
 
     Args:
@@ -63,16 +65,14 @@ class FadAudioclip(Metric):
 
     name: ClassVar[str] = "fad_audioclip"
     title: ClassVar[str] = "Fréchet audio distance of AudioCLIP embeddings (FAD of JavisBench), x 10,000"
-    unit: ClassVar[str] = ""
-    better: ClassVar[Better] = "lower"
     revision: ClassVar[int] = 1
     source: ClassVar[str] = (
         "Guzhov et al., arXiv:2106.13043; github.com/JavisVerse/JavisDiT at b505b37, researchmm/MM-Diffusion at 7250222"
     )
-    columns: ClassVar[tuple[str, ...]] = ()
-    needs_reference: ClassVar[bool] = True
-    needs_all: ClassVar[bool] = True
-    minimum: ClassVar[int] = 2
+
+    def kept_in(self) -> type[np.floating]:
+        """What extractors give; the variants round by themselves."""
+        return np.float64
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -90,28 +90,31 @@ class FadAudioclip(Metric):
         """AudioCLIP on the sound as the variant prepares it."""
         return (Need.of("audioclip", variant=self.variant, seconds=self.seconds),)
 
-    def row(self, item: Item, got: Features, ref: Features | None) -> NDArray[np.float64]:
-        """The embedding of one clip: (1024,)."""
-        return np.asarray(got["audioclip.embedding"], dtype=np.float64)
+    def layer(self) -> str:
+        """1024 numbers for each clip."""
+        return "audioclip.embedding"
 
-    def score(self, rows: NDArray[np.float64], ref_rows: NDArray[np.float64] | None) -> float:
-        """The distance of rows (n, 1024) to reference rows (m, 1024), times 10,000.
+    def statistics(self) -> stats.FrechetVariant:
+        """Those of the variant, or exact ones in place of float32."""
+        return "exact" if self.float64 or self.variant == "authors" else "tfgan_svd"
+
+    def distance(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
+        """The distance of rows (n, 1024) to rows (m, 1024), times 10,000."""
+        return SCALE * super().distance(x, y)
+
+    def score_from_moments(self, rows: NDArray[np.float64], reference: Moments) -> float:
+        """The distance to a Gaussian, times 10,000.
 
         Raises:
-            BadParameter: without reference rows.
+            BadParameter: where the published statistics are made from rows.
         """
-        statistics: stats.FrechetVariant = "exact" if self.float64 or self.variant == "authors" else "tfgan_svd"
-        return SCALE * stats.frechet_variant(*_both(rows, ref_rows), statistics)
+        return SCALE * super().score_from_moments(rows, reference)
 
     def interval(
         self, rows: Sequence[NDArray[np.float64]], ref_rows: Sequence[NDArray[np.float64]] | None, *, seed: int
     ) -> tuple[float, float, str]:
         """From halves of the clips, always with exact statistics, see `stats.subset_interval`."""
         value = self.score(np.stack(rows), None if ref_rows is None else np.stack(ref_rows))
-        return stats.subset_interval(lambda x, y: SCALE * stats.frechet(*_both(x, y)), rows, ref_rows, seed=seed, value=value)
-
-
-def _both(rows: NDArray[np.float64], ref_rows: NDArray[np.float64] | None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    if ref_rows is None:
-        raise BadParameter("fad_audioclip: reference rows are needed and None came")
-    return rows, ref_rows
+        return stats.subset_interval(
+            lambda x, y: SCALE * stats.frechet(x, self._there(y)), rows, ref_rows, seed=seed, value=value
+        )

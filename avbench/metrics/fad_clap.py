@@ -28,16 +28,15 @@ Differs from the source:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from avbench import stats
+from avbench.distances import FrechetDistance
 from avbench.errors import BadParameter
-from avbench.types import Better, Features, Item, Metric, Need
+from avbench.types import Need
 
 Variant = Literal["fadtk", "clip"]
 Network = Literal["laion_clap", "clap"]
@@ -45,7 +44,7 @@ File = Literal["630k_audioset", "music_audioset", "music_speech_audioset"]
 
 
 @dataclass(frozen=True)
-class FadClap(Metric):
+class FadClap(FrechetDistance):
     """Fréchet distance of the CLAP embeddings of two sets of sounds.
 
     Args:
@@ -63,14 +62,8 @@ class FadClap(Metric):
 
     name: ClassVar[str] = "fad_clap"
     title: ClassVar[str] = "Fréchet audio distance of CLAP embeddings (FAD, CLAP)"
-    unit: ClassVar[str] = ""
-    better: ClassVar[Better] = "lower"
     revision: ClassVar[int] = 1
     source: ClassVar[str] = "Gui et al., arXiv:2311.01616; github.com/microsoft/fadtk at ec74b1f"
-    columns: ClassVar[tuple[str, ...]] = ()
-    needs_reference: ClassVar[bool] = True
-    needs_all: ClassVar[bool] = True
-    minimum: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -83,24 +76,14 @@ class FadClap(Metric):
             return (Need.of("clap", variant="fadtk" if self.variant == "fadtk" else "transformers"),)
         return (Need.of("laion_clap", chain="fadtk" if self.variant == "fadtk" else "file", network=self.file),)
 
-    def row(self, item: Item, got: Features, ref: Features | None) -> NDArray[np.float64]:
-        """The embeddings of one clip: (windows, 512)."""
-        return np.asarray(got[f"{self.network}.embedding"], dtype=np.float64)
+    def layer(self) -> str:
+        """512 numbers for each window of a clip."""
+        return f"{self.network}.embedding"
 
-    def score(self, rows: NDArray[np.float64], ref_rows: NDArray[np.float64] | None) -> float:
-        """The distance of rows (n, 512) to reference rows (m, 512), one row per window.
+    def statistics(self) -> stats.FrechetVariant:
+        """Those of the variant."""
+        return "eig" if self.variant == "fadtk" else "exact"
 
-        Raises:
-            BadParameter: without reference rows, or with fewer than two windows on a side.
-        """
-        if ref_rows is None:
-            raise BadParameter("fad_clap: reference rows are needed and None came")
-        if self.variant == "fadtk":
-            return stats.frechet_variant(rows.astype(np.float16), ref_rows.astype(np.float16), "eig")
-        return stats.frechet_variant(rows, ref_rows, "exact")
-
-    def interval(
-        self, rows: Sequence[NDArray[np.float64]], ref_rows: Sequence[NDArray[np.float64]] | None, *, seed: int
-    ) -> tuple[float, float, str]:
-        """From halves of the clips, see `stats.subset_interval`."""
-        return stats.subset_interval(self.score, rows, ref_rows, seed=seed)
+    def kept_in(self) -> type[np.floating]:
+        """float16 in fadtk's files."""
+        return np.float16 if self.variant == "fadtk" else np.float64

@@ -68,7 +68,10 @@ class Fvd(I3dDistance, FrechetDistance):
         "Unterthiner et al., arXiv:1812.01717; github.com/wilson1yan/VideoGPT at 733d2b1, universome/stylegan-v at 3fecd69, "
         "songweige/content-debiased-fvd at a1e037a, JavisVerse/JavisDiT at b505b37, researchmm/MM-Diffusion at 7250222"
     )
-    precision: ClassVar[type[np.floating]] = np.float64
+
+    def kept_in(self) -> type[np.floating]:
+        """What extractors give; the variants round by themselves."""
+        return np.float64
 
     def statistics(self) -> stats.FrechetVariant:
         """Those of the variant, or exact ones in place of float32."""

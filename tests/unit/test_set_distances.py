@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from avbench import registry, stats
+from avbench.distances import FrechetDistance
 from avbench.errors import BadParameter, UnknownName, Unscorable
 from avbench.moments import Accumulator, moments_of
 from avbench.types import Item
@@ -175,3 +176,12 @@ def test_accumulated_moments_refuse() -> None:
         made.moments()
     with pytest.raises(BadParameter, match=r"rows must be \(n, 3\)"):
         made.add(np.ones(4))
+
+
+@pytest.mark.parametrize("name", [n for n in registry.names("metrics") if isinstance(registry.metric(n), FrechetDistance)])
+def test_every_frechet_distance_is_extrapolated(name: str) -> None:
+    distance, inf = registry.metric(name), registry.metric("fad_inf", of=name, min_n=100, steps=4)
+    assert inf.extractors() == distance.extractors()
+    assert inf.row_kind() == distance.row_kind()
+    x, y = np.random.default_rng(0).normal(size=(2, 400, 6))
+    assert abs(inf.compute(x + 3.0, y) - 54.0) < 8.0  # six squared distances of 3
