@@ -99,7 +99,8 @@ def suite(name: str) -> dict[str, Any]:
 
 
 def _needs(metric: Any) -> str:
-    extractors = [registry.needed(n) for n in metric.extractors()]
+    needs = (*metric.extractors(), *(metric.reference_extractors() if metric.needs_reference else ()))
+    extractors = [registry.needed(n) for n in dict.fromkeys(needs)]
     streams = sorted({s for e in extractors for s in e.needs})
     parts = [*streams, *(["reference"] if metric.needs_reference else [])]
     return f"{', '.join(parts) or 'any clip'} ({', '.join(dict.fromkeys(e.label for e in extractors))})"

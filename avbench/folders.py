@@ -7,7 +7,7 @@ import os
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
@@ -102,7 +102,7 @@ def match(found: Found, items: Sequence[Item], suite: str) -> tuple[dict[str, Cl
         elif item.id in ours:
             raise BadFolder(f"clips '{ours[item.id].path.name}' and '{clip.path.name}' are both item '{item.id}'; remove one")
         else:
-            ours[item.id] = replace(clip, id=item.id, text=item.prompt)
+            ours[item.id] = clip.of(item)
     if not ours:
         raise BadFolder(
             f"none of the {len(found.clips)} clips (such as '{found.clips[0].id}') is an item of suite {suite}; "

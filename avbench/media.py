@@ -179,6 +179,7 @@ class Reader:
             channels=0 if audio is None else len(audio),
             audio_start_seconds=clip.audio_start_seconds,
             text=clip.text,
+            audio_text=clip.audio_text,
         )
         if audio is not None:
             self._keep_audio([audio], clip.sample_rate, expected=None)
@@ -221,6 +222,7 @@ class Reader:
             channels=channels,
             audio_start_seconds=start,
             text=source.text,
+            audio_text=source.audio_text,
             flags=tuple(flags + _content_flags(times, first.rotation, channels, sample_rate, start)),
         )
 

@@ -132,6 +132,7 @@ def _prepared(metrics: Sequence[Metric], suite: Suite | None, files: Sequence[Re
     """Fail before the work and not after it: extractors, weights and reference clips that the metrics need have to be there."""
     in_order([registry.needed(need) for metric in metrics for need in metric.extractors()])
     compared = [m for m in metrics if m.needs_reference and _standing_in(files, m, options, load=False) is None]
+    in_order([registry.needed(need) for metric in compared for need in metric.reference_extractors()])
     if suite is not None and suite.reference is not None and compared:
         suite.reference.ready(suite.items)
 
@@ -276,7 +277,7 @@ def _place(item: Item, clip: Clip | ClipFile, folder: Path) -> tuple[str, str]:
 def _file(item: Item, path: Path) -> ClipFile:
     beside = (path.with_suffix(suffix) for suffix in AUDIO_SUFFIXES)
     sound = next((s for s in beside if s != path and s.is_file()), None)
-    return ClipFile(item.id, path, sound, item.prompt)
+    return ClipFile(item.id, path, sound).of(item)
 
 
 # ------------------------------------------------------------------ clips -> result
@@ -298,8 +299,13 @@ def _score(
     needs = {m.label: [registry.needed(n) for n in m.extractors()] for m in metrics}
     wanted = in_order([e for found in needs.values() for e in found], options.precision)
     standing_in = {m.label: _standing_in(files, m, options, load=False) for m in metrics}
-    paired = {m.label for m in metrics if m.needs_reference and standing_in[m.label] is None}
-    compared = in_order([e for m in metrics if m.label in paired for e in needs[m.label]], options.precision)
+    paired = {
+        m.label: [registry.needed(n) for n in m.reference_extractors()]
+        for m in metrics
+        if m.needs_reference and standing_in[m.label] is None
+    }
+    compared = in_order([e for found in paired.values() for e in found], options.precision)
+    loaded = [*wanted, *(w for w in compared if w not in wanted)]
     store = DiskStore(default_home() / "features")
     present = [item for item in items if item.id in clips]
     with job.stage("extract"):
@@ -322,17 +328,18 @@ def _score(
             here = features_of(got, at.get(item.id), places)
             there = features_of(ref, ref_at.get(item.id), ref_places) if ref is not None else {}
             for metric in metrics:
-                tables[metric.label].add(metric, item, needs[metric.label], here, there if metric.label in paired else None)
+                tables[metric.label].add(metric, item, needs[metric.label], here, paired.get(metric.label), there)
             if progress is not None:
                 progress("score", number, len(items))
         scores = []
         for metric in metrics:
             table = tables[metric.label]
             reference = standing_in[metric.label] and _standing_in(files, metric, options)
-            quoted = signature(metric, needs[metric.label], wanted, suite, seed, len(table.clips), reference)
+            used = list(dict.fromkeys([*needs[metric.label], *paired.get(metric.label, ())]))
+            quoted = signature(metric, used, loaded, suite, seed, len(table.clips), reference)
             table.write(job.folder, metric, quoted)
-            scores.append(number_of(metric, table, needs[metric.label], wanted, suite, seed, len(items), reference))
-    uses_network = any(w.extractor.weights is not None for w in wanted)
+            scores.append(number_of(metric, table, used, loaded, suite, seed, len(items), reference))
+    uses_network = any(w.extractor.weights is not None for w in loaded)
     result = Result(
         model=model,
         suite={} if suite is None else {"name": suite.name, "version": suite.version, "items": _items_hash(suite)},
@@ -340,7 +347,7 @@ def _score(
         metrics=tuple(scores),
         clips={i.id: {"sha256": got.sha256.get(n, ""), "flags": list(got.flags.get(n, ()))} for n, i in enumerate(present)},
         others=dict(sorted(others.items())),
-        versions=versions(wanted),
+        versions=versions(loaded),
         device=choose_device(options.device) if uses_network else "cpu",
         hashes={
             "ids": _hash([i.id for i in items]),

@@ -37,7 +37,15 @@ class Table:
         self.flagged: dict[str, list[str]] = {}
         self.traces: dict[str, Mapping[str, Array]] = {}
 
-    def add(self, metric: Metric, item: Item, extractors: list[Extractor], here: Found, there: Found | None) -> None:
+    def add(
+        self,
+        metric: Metric,
+        item: Item,
+        extractors: list[Extractor],
+        here: Found,
+        ref_extractors: list[Extractor] | None,
+        there: Found,
+    ) -> None:
         """One clip's row, or the reason why there is none.
 
         Args:
@@ -45,11 +53,12 @@ class Table:
             item: Of the clip.
             extractors: Of the metric.
             here: Features of the clip.
-            there: Of its reference clip; None where the metric uses none, or statistics in their place.
+            ref_extractors: Of the metric for reference clips; None where it uses none, or statistics in their place.
+            there: Features of the reference clip.
         """
         try:
             got = merged(extractors, here)
-            ref = merged(extractors, there, "no_reference") if there is not None else None
+            ref = merged(ref_extractors, there, "no_reference") if ref_extractors is not None else None
             row = np.asarray(metric.row(item, got, ref), dtype=np.float64)
             if not np.isfinite(row).all():
                 raise Unscorable("non_finite")

@@ -266,7 +266,7 @@ class Rendered(References):
             sample_rate=s.sample_rate,
             progress=None if self.progress is None else functools.partial(self.progress, "render"),
         )
-        return {item.id: ClipFile(item.id, paths[item.id], text=item.prompt) for item in items}
+        return {item.id: ClipFile(item.id, paths[item.id]).of(item) for item in items}
 
 
 class InFolder(References):
@@ -286,4 +286,4 @@ class InFolder(References):
         clips = {c.id: c for c in find_clips(self.folder).clips} | {
             c.id.rsplit("/", 1)[-1]: c for c in find_clips(self.folder).clips
         }
-        return {i.id: dataclasses.replace(clips[i.id], id=i.id, text=i.prompt) for i in items if i.id in clips}
+        return {i.id: clips[i.id].of(i) for i in items if i.id in clips}

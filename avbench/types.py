@@ -57,6 +57,7 @@ class Clip:
         sample_rate: Hz; ignored without sound.
         audio_start_seconds: First sample's time minus first frame's time.
         text: The caption, for metrics that use one.
+        audio_text: Caption of the sound alone; empty where there is none.
 
     Raises:
         BadParameter: if an array has another shape or dtype, or a rate is not positive.
@@ -69,6 +70,7 @@ class Clip:
     sample_rate: int
     audio_start_seconds: float = 0.0
     text: str = ""
+    audio_text: str = ""
 
     def __post_init__(self) -> None:
         if self.video is not None:
@@ -107,12 +109,18 @@ class ClipFile:
         path: A container with the picture, and the sound unless `audio` is given; or a sound file alone.
         audio: A sound file that replaces the container's sound (the JavisBench layout).
         text: The caption, for metrics that use one.
+        audio_text: Caption of the sound alone; empty where there is none.
     """
 
     id: str
     path: Path
     audio: Path | None = None
     text: str = ""
+    audio_text: str = ""
+
+    def of(self, item: Item) -> ClipFile:
+        """The same file as the clip of an item of a suite."""
+        return dataclasses.replace(self, id=item.id, text=item.prompt, audio_text=item.audio_text)
 
 
 @dataclass(frozen=True)
@@ -133,6 +141,7 @@ class ClipInfo:
     audio_start_seconds: float
     text: str = ""
     flags: tuple[str, ...] = ()
+    audio_text: str = ""
 
     @property
     def frames(self) -> int:
@@ -182,6 +191,12 @@ class Item:
     seconds: float | None = None
     events: tuple[float, ...] = ()
     fields: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def audio_text(self) -> str:
+        """Caption of the sound alone, the field `audio_text` (a column of JavisBench's lists); empty where there is none."""
+        found = self.fields.get("audio_text")
+        return found if isinstance(found, str) else ""
 
 
 # ------------------------------------------------------------------ components
@@ -350,7 +365,11 @@ class Metric(Component):
 
     @abstractmethod
     def extractors(self) -> tuple[Need, ...]:
-        """What `row` finds in its features."""
+        """What `row` finds in the features of the clip."""
+
+    def reference_extractors(self) -> tuple[Need, ...]:
+        """What `row` finds in the features of the reference clip, where it needs one; by default the same."""
+        return self.extractors()
 
     @abstractmethod
     def row(self, item: Item, got: Features, ref: Features | None) -> NDArray[np.float64]:

@@ -93,7 +93,7 @@ def process(job: Job, alive: Callable[[], None] = lambda: None) -> Reply:
             reply.sha256, reply.flags = reader.sha256, reader.info.flags
             todo = {}
             for index, task in enumerate(job.tasks):
-                text = job.source.text if "text" in task.extractor.needs + task.extractor.reads else ""
+                text = _captions(job.source) if "text" in task.extractor.needs + task.extractor.reads else ""
                 key = feature_key(task.identity, reader.sha256, text, task.earlier_keys)
                 reply.answers[index].key = key
                 if job.cache is None or not job.cache.has(key):
@@ -106,6 +106,10 @@ def process(job: Job, alive: Callable[[], None] = lambda: None) -> Reply:
     except Exception as error:  # noqa: BLE001 - what a decoder raises besides its own errors belongs to this clip alone
         _all_failed(job, reply, "error", f"{type(error).__name__}: {error}", traceback.format_exc())
     return reply
+
+
+def _captions(source: ClipFile | Clip) -> str:
+    return f"{source.text}\0{source.audio_text}" if source.audio_text else source.text
 
 
 def _all_failed(job: Job, reply: Reply, code: str, detail: str, trace: str) -> None:

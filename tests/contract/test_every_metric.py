@@ -19,7 +19,7 @@ from avbench.api import want
 from avbench.errors import AvbenchError, BadParameter, MissingData, Unscorable
 from avbench.options import Options
 from avbench.store import MemoryStore
-from avbench.types import Array, Clip, Item, Metric
+from avbench.types import Array, Clip, Item, Metric, Need
 
 NAMES = registry.names("metrics")
 CLIPS = 3
@@ -52,11 +52,11 @@ def clips(make_clip: Callable[..., Clip]) -> list[Clip]:
     return [make_clip(f"clip{n}", seed=n, text=f"caption {n}", seconds=1.5) for n in range(2 * CLIPS)]
 
 
-def features(metric: Metric, clips: list[Clip]) -> list[dict[str, Array]]:
+def features(needs: tuple[Need, ...], clips: list[Clip]) -> list[dict[str, Array]]:
     """What `row` is given of each clip; a clip that an extractor refuses has none."""
     try:
-        chain = [want(registry.extractor(a)) for n in metric.extractors() for a in registry.needed(n).after]
-        chain += [want(registry.needed(n)) for n in metric.extractors()]
+        chain = [want(registry.extractor(a)) for n in needs for a in registry.needed(n).after]
+        chain += [want(registry.needed(n)) for n in needs]
     except MissingData as error:
         pytest.skip(str(error))
     found = engine.extract(clips, chain, store=MemoryStore(), options=Options(workers=1, device="cpu"))
@@ -73,11 +73,12 @@ def features(metric: Metric, clips: list[Clip]) -> list[dict[str, Array]]:
 
 def rows(metric: Metric, clips: list[Clip]) -> tuple[list[NDArray[np.float64]], list[NDArray[np.float64]]]:
     """Rows of the first half of the clips, and reference rows (set metrics) of the second half, which are the references."""
-    found = features(metric, clips)
-    refs = found[CLIPS:] if metric.needs_reference else [None] * CLIPS
+    found = features(metric.extractors(), clips[:CLIPS])
+    refs = features(metric.reference_extractors(), clips[CLIPS:]) if metric.needs_reference else [None] * CLIPS
     items = [Item(c.id, c.text) for c in clips]
-    made = [metric.row(i, got, ref) for i, got, ref in zip(items[:CLIPS], found[:CLIPS], refs, strict=True)]
-    there = [metric.row(i, ref, None) for i, ref in zip(items[CLIPS:], found[CLIPS:], strict=True)] if metric.needs_all else []
+    made = [metric.row(i, got, ref) for i, got, ref in zip(items[:CLIPS], found, refs, strict=True)]
+    there = [metric.row(i, ref, None) for i, ref in zip(items[CLIPS:], refs, strict=True) if ref is not None]
+    there = there if metric.needs_all else []
     return made, there
 
 
@@ -234,8 +235,8 @@ def test_compute_refuses_what_is_not_rows(metric: Metric) -> None:
 @every_metric
 def test_traces_are_numbers_and_flags_are_words(name: str, clips: list[Clip]) -> None:
     metric = registry.metric(name)
-    found = features(metric, clips)
-    ref = found[CLIPS] if metric.needs_reference else None
+    found = features(metric.extractors(), clips)
+    ref = features(metric.reference_extractors(), clips[CLIPS:])[0] if metric.needs_reference else None
     for key, values in metric.trace(Item("a"), found[0], ref).items():
         assert key.isidentifier()
         assert np.asarray(values).dtype.kind in "fiub"

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from avbench.errors import REASONS, BadClip, BadParameter, UnknownName, Unscorable
-from avbench.types import Better, Clip, ClipInfo, Features, Item, Metric, Need, Waveform, canonical
+from avbench.types import Better, Clip, ClipFile, ClipInfo, Features, Item, Metric, Need, Waveform, canonical
 
 VIDEO = np.zeros((2, 8, 6, 3), dtype=np.uint8)
 AUDIO = np.zeros((1, 100), dtype=np.float32)
@@ -149,3 +149,11 @@ def test_an_unknown_name_among_none_says_so() -> None:
     assert "there are: none" in str(UnknownName("suite", "x", []))
     error = UnknownName("metric", "FAD_VGGISH", ["fad_vggish", "fvd"])
     assert error.nearest == "fad_vggish"
+
+
+def test_the_sound_may_have_a_caption_of_its_own() -> None:
+    item = Item("a", "a dog on a lawn", fields={"audio_text": "barking"})
+    clip = ClipFile("x", Path("x.mp4")).of(item)
+    assert (clip.id, clip.text, clip.audio_text) == ("a", "a dog on a lawn", "barking")
+    assert Item("a", "a dog").audio_text == ""
+    assert Item("a", fields={"audio_text": 3}).audio_text == ""
