@@ -21,7 +21,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from avbench import __version__
+from avbench import __version__, compare_command, table_command
 from avbench.errors import AvbenchError
 from avbench.stats_command import app as stats_app
 from avbench.weights_command import app as weights_app
@@ -35,6 +35,9 @@ app = typer.Typer(
 )
 app.add_typer(weights_app, name="weights")
 app.add_typer(stats_app, name="stats")
+app.command()(table_command.table)
+app.command()(table_command.macros)
+app.command()(compare_command.compare)
 
 Metrics = Annotated[
     str | None,

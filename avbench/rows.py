@@ -84,6 +84,9 @@ class Table:
     def write(self, folder: Path, metric: Metric, signature: str) -> None:
         """Rows and traces as Parquet."""
         results.write_rows(folder / "rows" / f"{metric.label}.parquet", self.clips, self.rows, metric.columns, signature)
+        if self.ref_rows:  # for `avbench compare`, which makes the number again from other rows
+            path = folder / "references" / f"{metric.label}.parquet"
+            results.write_rows(path, self.clips, self.ref_rows, metric.columns, signature)
         if self.traces:
             results.write_traces(folder / "traces" / f"{metric.label}.parquet", self.traces)
 
