@@ -22,8 +22,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 
 from avbench import __version__, compare_command, table_command
+from avbench.agree_command import app as agree_app
+from avbench.distort_command import app as distort_app
 from avbench.errors import AvbenchError
 from avbench.stats_command import app as stats_app
+from avbench.study_command import app as study_app
+from avbench.validate_command import app as validate_app
 from avbench.weights_command import app as weights_app
 
 app = typer.Typer(
@@ -38,6 +42,10 @@ app.add_typer(stats_app, name="stats")
 app.command()(table_command.table)
 app.command()(table_command.macros)
 app.command()(compare_command.compare)
+app.add_typer(agree_app)
+app.add_typer(distort_app)
+app.add_typer(study_app, name="study")
+app.add_typer(validate_app)
 
 Metrics = Annotated[
     str | None,
