@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from avbench import media, registry, suites, torchvision_guard
+from avbench import media, registry, suites, torchvision_guard, weights
 from avbench.encode import write_clip
 from avbench.errors import AvbenchError
 from avbench.store import default_home, package_versions
@@ -103,7 +103,7 @@ def _weights() -> list[Check]:
     for name in registry.names("extractors"):
         cls = registry.extractor_class(name)
         for checkpoint in (*([cls.weights] if cls.weights is not None else []), *cls.companions):
-            path = default_home() / "weights" / checkpoint.file
+            path = weights.place(checkpoint)
             state: Literal["ok", "missing"] = "ok" if path.is_file() else "missing"
             found.append(Check(f"weights of {name}", state, f"{path}; from: {checkpoint.urls[0]}"))
     return found or [Check("weights", "ok", "no extractor of this release needs any")]

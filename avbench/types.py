@@ -245,12 +245,14 @@ class Checkpoint:
         urls: Where it is published, the authors' own place first.
         licence: Of the weights, and whether they are free for commercial use.
         sha256: Of the published file, where it is known.
+        package: The Python package whose folder holds the file, for one that comes with avbench; empty for all others.
     """
 
     file: str
     urls: tuple[str, ...]
     licence: str
     sha256: str | None = None
+    package: str = ""
 
 
 class Preparation(ABC):

@@ -4,13 +4,14 @@ An extractor names the `Checkpoint` it loads. The file is looked for in `AVBENCH
 given by the caller; its hash is part of every feature's key and of every signature, and is checked before the file is
 opened as anything else. Where no hash is published, the one seen first is recorded in `weights.lock.json` beside the files
 and has to stay. Nothing is downloaded in silence: a missing file is one error with its name, where it is published, where
-to put it, and the command that gets it.
+to put it, and the command that gets it. Files that come with avbench lie in its package, whatever `AVBENCH_HOME` is.
 """
 
 from __future__ import annotations
 
 import functools
 import hashlib
+import importlib.util
 import json
 import os
 import shutil
@@ -53,6 +54,18 @@ def folder() -> Path:
     return default_home() / "weights"
 
 
+def place(checkpoint: Checkpoint) -> Path:
+    """Where a checkpoint lies or would lie."""
+    if not checkpoint.package:
+        return folder() / checkpoint.file
+    spec = importlib.util.find_spec(checkpoint.package)
+    if spec is None or spec.origin is None:
+        raise MissingData(
+            f"{checkpoint.file} comes with the package {checkpoint.package}, which is not here; install avbench again"
+        )
+    return Path(spec.origin).with_name(checkpoint.file)
+
+
 def published() -> dict[str, tuple[Checkpoint, tuple[str, ...]]]:
     """Every checkpoint that an extractor names, by file name, with the extractors that load it."""
     found: dict[str, tuple[Checkpoint, tuple[str, ...]]] = {}
@@ -93,7 +106,7 @@ def listed(file: str | None = None) -> list[Listed]:
     out = []
     for name, (checkpoint, users) in sorted(published().items()):
         if file is None or file == name or file in users:
-            path = folder() / name
+            path = place(checkpoint)
             digest = _digest(path) if path.is_file() else ""
             wanted = checkpoint.sha256 or _lock().get(name)
             state: Literal["present", "missing", "changed"] = "missing"
@@ -128,11 +141,13 @@ def resolve(extractor: Extractor, given: Path | None) -> tuple[Path | None, str 
         beside = [_there(extractor, companion, given.with_name(companion.file)) for companion in extractor.companions]
         return given, _together([_digest(path) for path in (given, *beside)])
     files = (checkpoint, *extractor.companions)
-    paths = [_there(extractor, file, folder() / file.file) for file in files]
+    paths = [_there(extractor, file, place(file)) for file in files]
     return paths[0], _together([_checked(file, path) for file, path in zip(files, paths, strict=True)])
 
 
 def _there(extractor: Extractor, checkpoint: Checkpoint, path: Path) -> Path:
+    if not path.is_file() and checkpoint.package:
+        raise MissingData(f"{extractor.label}: {path} comes with avbench and is not there; install avbench again")
     if not path.is_file():
         raise MissingData(
             f"{extractor.label} needs the checkpoint {checkpoint.file}: there is no file {path}; "
@@ -148,12 +163,12 @@ def _together(digests: list[str]) -> str:
 
 def _checked(checkpoint: Checkpoint, path: Path) -> str:
     """The file's hash, which is the published one, or the recorded one, or is recorded now."""
-    found, recorded = _digest(path), _lock().get(checkpoint.file)
+    found, recorded = _digest(path), None if checkpoint.package else _lock().get(checkpoint.file)
     wanted = checkpoint.sha256 or recorded
     if wanted is not None and found != wanted:
         which = "published" if checkpoint.sha256 else "seen at its first use"
         raise BadParameter(f"{path}: its sha256 is {found}, the one {which} is {wanted}; remove the file and get it again")
-    if recorded is None:
+    if recorded is None and not checkpoint.package:
         _record(checkpoint.file, found)
     return found
 
@@ -200,10 +215,13 @@ def fetch(file: str, progress: Callable[[int, int], None] | None = None) -> Path
 
     Raises:
         UnknownName: if no extractor names it.
-        MissingData: offline (`AVBENCH_OFFLINE`), or if no address answers, or if it can only be had by hand.
+        MissingData: offline (`AVBENCH_OFFLINE`), or if no address answers, or if it can only be had by hand or should have come
+            with avbench.
         BadParameter: if what came has another hash than it should have; it is deleted.
     """
     entry = listed(files_of(file)[0])[0]
+    if entry.checkpoint.package and entry.state != "present":
+        raise MissingData(f"{entry.path} comes with avbench and is {entry.state}; install avbench again")
     if entry.state == "present":
         return entry.path
     if entry.state == "changed":
@@ -267,11 +285,15 @@ def bring(source: Path, file: str | None = None) -> Path:
     Raises:
         MissingData: if there is no such file.
         UnknownName: if no extractor names it.
-        BadParameter: if its hash is not what it should be.
+        BadParameter: if its hash is not what it should be, or the file comes with avbench.
     """
     if not source.is_file():
         raise MissingData(f"there is no file {source}")
     entry = listed(files_of(file or source.name)[0])[0]
+    if entry.checkpoint.package:
+        raise BadParameter(
+            f"{entry.checkpoint.file} comes with avbench and is not imported; give `weights` to use another file"
+        )
     digest, wanted = _digest(source), entry.checkpoint.sha256 or _lock().get(entry.checkpoint.file)
     if wanted is not None and digest != wanted:
         raise BadParameter(f"{source} is not {entry.checkpoint.file}: its sha256 is {digest}, expected {wanted}")

@@ -1,0 +1,1 @@
+"""Training of the mini networks on suite `synth15`, and their test on its held-out clips."""
