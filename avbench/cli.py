@@ -83,7 +83,7 @@ def main() -> None:
                 errors="backslashreplace"
             )  # a terminal or pipe that is not UTF-8 gets an escape, not a traceback
     try:
-        app(standalone_mode=True)
+        app(prog_name="avbench", standalone_mode=True)
     except AvbenchError as error:
         _err().print(f"[bold red]error:[/] {_safe(str(error))}", soft_wrap=True, highlight=False)
         sys.exit(2)

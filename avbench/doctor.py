@@ -105,7 +105,8 @@ def _weights() -> list[Check]:
         for checkpoint in (*([cls.weights] if cls.weights is not None else []), *cls.companions):
             path = weights.place(checkpoint)
             state: Literal["ok", "missing"] = "ok" if path.is_file() else "missing"
-            found.append(Check(f"weights of {name}", state, f"{path}; from: {checkpoint.urls[0]}"))
+            what = f"weights of {name}" if checkpoint is cls.weights else f"{checkpoint.file} of {name}"
+            found.append(Check(what, state, f"{path}; from: {checkpoint.urls[0]}"))
     return found or [Check("weights", "ok", "no extractor of this release needs any")]
 
 
