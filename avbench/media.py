@@ -180,6 +180,7 @@ class Reader:
             audio_start_seconds=clip.audio_start_seconds,
             text=clip.text,
             audio_text=clip.audio_text,
+            audio_seconds=0.0 if audio is None else audio.shape[1] / clip.sample_rate,
         )
         if audio is not None:
             self._keep_audio([audio], clip.sample_rate, expected=None)
@@ -202,6 +203,7 @@ class Reader:
             first = _first_pass(container, streams, picture, self._limits) if streams else _FirstPass()
             rate = float(picture.guessed_rate or picture.average_rate or 25) if picture is not None else 0.0
             channels, sample_rate = (sound.codec_context.channels, sound.codec_context.rate) if sound is not None else (0, 0)
+            audio_seconds = _seconds(container, sound)
             if picture is not None and _bits(picture) > 8:
                 flags.append("high_bit_depth")
         if self._side is not None and source.audio is not None:
@@ -209,6 +211,7 @@ class Reader:
                 sound = _audio_stream(container)
                 if sound is not None:
                     channels, sample_rate = sound.codec_context.channels, sound.codec_context.rate
+                    audio_seconds = _seconds(container, sound)
                 flags += _name_flags(source.audio, container)
         times, exact = first.frame_times(rate)
         start = first.audio_start - exact if first.audio_start is not None and len(times) else 0.0
@@ -224,6 +227,7 @@ class Reader:
             text=source.text,
             audio_text=source.audio_text,
             flags=tuple(flags + _content_flags(times, first.rotation, channels, sample_rate, start)),
+            audio_seconds=audio_seconds,
         )
 
     # -------------------------------------------------------------- second pass
@@ -373,6 +377,15 @@ def _bits(stream: Any) -> int:
 
 def _audio_stream(container: Any) -> Any:
     return container.streams.audio[0] if container.streams.audio else None
+
+
+def _seconds(container: Any, stream: Any) -> float:
+    """Length that the stream, or else the whole file, says it has."""
+    if stream is None:
+        return 0.0
+    if stream.duration:
+        return float(stream.duration * stream.time_base)
+    return float(container.duration / av.time_base) if container.duration else 0.0
 
 
 def _image(frame: Any) -> NDArray[np.uint8]:

@@ -128,7 +128,8 @@ class ClipInfo:
     """What is known of a clip before its frames stream by.
 
     `frame_times` are the display times of the frames in seconds, exact, from the first; `frame_rate` is the rate that
-    OpenCV would report. A clip without picture has no frame times, one without sound a sample rate of 0.
+    OpenCV would report. A clip without picture has no frame times, one without sound a sample rate of 0. `audio_seconds` is
+    what the container says of the sound's length, before anything is decoded; 0 where it does not say.
     """
 
     id: str
@@ -142,6 +143,7 @@ class ClipInfo:
     text: str = ""
     flags: tuple[str, ...] = ()
     audio_text: str = ""
+    audio_seconds: float = 0.0
 
     @property
     def frames(self) -> int:

@@ -9,9 +9,13 @@ Scores:
     Classes are offsets from -2 to 2 s in steps of 0.2 s; a positive one says that the sound comes early (the source cuts it
     that much later than the picture). Fourteen segments (4.8 s) are compared at a time; `logits` holds every place where 14
     segments fit, one place every 0.32 s. With fewer segments there is one place, filled by repeating them from the first.
+Verse-Bench:
+    Short side to 256, the middle 224 x 224 of it; 4 s, of which the segments leave out the first and the last 0.08 s; eleven
+    segments are compared as they are.
 Source:
     Iashin et al., arXiv:2401.16423; github.com/hkchengrex/av-benchmark `extract_video.py`, `av_bench/extract.py`,
-    `av_bench/data` at 050a5cd; github.com/JavisVerse/JavisDiT `eval/javisbench/src/dataset.py`, `metrics.py` at b505b37.
+    `av_bench/data` at 050a5cd; github.com/JavisVerse/JavisDiT `eval/javisbench/src/dataset.py`, `metrics.py` at b505b37;
+    github.com/Dorniwang/Verse-Bench `syncformer/cfg.yaml`, `syncformer/dataset/transforms.py` at 5645a09.
 """
 
 from __future__ import annotations
@@ -31,15 +35,18 @@ from avbench.errors import BadParameter, Unscorable
 from avbench.frame_choice import ffmpeg_fps
 from avbench.types import Array, Checkpoint, ClipInfo, Extractor, Features, Forward, Preparation, Waveform
 
-Variant = Literal["av_benchmark", "javisbench"]
+Variant = Literal["av_benchmark", "javisbench", "verse_bench"]
 
 FRAME_RATE = 25
 SAMPLE_RATE = 16_000
 SIDE = 224
+VERSE_SHORT_SIDE = 256
 SEGMENTS = 14
 """That are compared at a time."""
 STEP_SECONDS = 8 / FRAME_RATE
 """From segment to segment."""
+VERSE_SECONDS = 4.0
+"""That Verse-Bench looks at."""
 _FRAMES, _FRAME_STEP = 16, 8
 _SAMPLES, _SAMPLE_STEP = 10_240, 5_120
 _MEAN, _SPREAD = -4.2677393, 4.5689974
@@ -58,8 +65,10 @@ class Synchformer(Extractor):
 
     Args:
         variant: `av_benchmark`: a clip that is shorter than `seconds` in picture or sound is refused. `javisbench`: black
-            frames and zeros are added up to `seconds`, and the resampler's weights are float32.
-        seconds: What is kept of the clip's beginning; at least 4.8 for `av_benchmark`, 0.64 for `javisbench`.
+            frames and zeros are added up to `seconds`, and the resampler's weights are float32. `verse_bench`: see the module;
+            a shorter clip is refused.
+        seconds: What is kept of the clip's beginning; at least 4.8 for `av_benchmark`, 0.64 for `javisbench`; 4 for
+            `verse_bench`.
 
     Raises:
         BadParameter: for an unknown variant, or seconds that are too few.
@@ -82,6 +91,8 @@ class Synchformer(Extractor):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.variant == "verse_bench" and self.seconds != VERSE_SECONDS:
+            raise BadParameter(f"synchformer[verse_bench]: seconds must be {VERSE_SECONDS:g}, got {self.seconds}")
         least = SEGMENTS if self.variant == "av_benchmark" else 1
         if self.segments < least:
             shortest = 0.64 + STEP_SECONDS * (least - 1)
@@ -92,6 +103,12 @@ class Synchformer(Extractor):
         """S, the same for picture and sound."""
         return (int(FRAME_RATE * self.seconds) - _FRAMES) // _FRAME_STEP + 1
 
+    @property
+    def unseen(self) -> int:
+        """Frames before the first segment; `verse_bench` has the segments in the middle of its 4 s."""
+        left = int(FRAME_RATE * self.seconds) - _FRAMES - _FRAME_STEP * (self.segments - 1)
+        return left // 2 if self.variant == "verse_bench" else 0
+
     def start(self, info: ClipInfo, earlier: Features) -> Preparation:
         """Begin one clip.
 
@@ -100,9 +117,9 @@ class Synchformer(Extractor):
         """
         wanted = int(FRAME_RATE * self.seconds)
         indices = ffmpeg_fps(info.frame_times, info.video_seconds, FRAME_RATE)[:wanted]
-        if self.variant == "av_benchmark" and len(indices) < wanted:
+        if self.variant != "javisbench" and len(indices) < wanted:
             raise Unscorable("too_short", f"{self.label} needs {self.seconds:g} s, the picture has {info.video_seconds:.2f} s")
-        return _Segments(self, indices, wanted)
+        return _Segments(self, indices[self.unseen :], wanted - self.unseen)
 
     def load(self, weights: Path | None, device: str) -> Forward:
         """The network, ready on `device`: `frames` (clips, T, 3, 224, 224) uint8 and `mels` (clips, S, 128, 66) to the layers.
@@ -135,7 +152,8 @@ class Synchformer(Extractor):
                 visual.append(network.visual((shown.float() / 255 - 0.5) / 0.5))
             seen = torch.cat(visual).view(clips, segments, 8, -1)
             heard = network.audio(mels.flatten(0, 1)).view(clips, segments, 6, -1)
-            logits = [network.compare(seen[:, place], heard[:, place]) for place in places(segments)]
+            compared = [list(range(segments))] if self.variant == "verse_bench" else places(segments)
+            logits = [network.compare(seen[:, place], heard[:, place]) for place in compared]
             return {"visual": seen, "audio": heard, "logits": torch.stack(logits, dim=1)}
 
         return forward
@@ -163,7 +181,7 @@ class _Segments(Preparation):
         self.frames = np.unique(self.indices)
 
     def take(self, index: int, image: NDArray[np.uint8]) -> None:
-        self.made[index] = cropped(image)
+        self.made[index] = cropped(image, verse_bench=self.settings.variant == "verse_bench")
 
     def finish(self, audio: Waveform | None) -> dict[str, Array]:
         """`frames` (T, 3, 224, 224) uint8, `mels` (S, 128, 66) float32."""
@@ -172,20 +190,26 @@ class _Segments(Preparation):
         frames = np.zeros((self.wanted, 3, SIDE, SIDE), np.uint8)
         for step, index in enumerate(self.indices):
             frames[step] = self.made[int(index)]
-        return {"frames": frames, "mels": normalised(segment_mels(waveform(audio, self.settings)))}
+        samples = waveform(audio, self.settings)[self.settings.unseen * SAMPLE_RATE // FRAME_RATE :]
+        return {"frames": frames, "mels": normalised(segment_mels(samples)[: self.settings.segments])}
 
 
-def cropped(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Short side to 224 bicubic with antialiasing, rounded to 8 bits, centre crop: `(H, W, 3)` to `(3, 224, 224)`."""
+def cropped(image: NDArray[np.uint8], *, verse_bench: bool = False) -> NDArray[np.uint8]:
+    """Short side to 224 bicubic with antialiasing, rounded to 8 bits, centre crop: `(H, W, 3)` to `(3, 224, 224)`.
+
+    For `verse_bench` the short side is 256, and an odd last column or row is left out, as its encoder wants it.
+    """
     import torch
     from torch.nn.functional import interpolate
 
+    short = VERSE_SHORT_SIDE if verse_bench else SIDE
     height, width = image.shape[:2]
     frame = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None]
-    if min(height, width) != SIDE:
-        size = (SIDE, int(SIDE * width / height)) if height <= width else (int(SIDE * height / width), SIDE)
+    if min(height, width) != short:
+        size = (short, int(short * width / height)) if height <= width else (int(short * height / width), short)
         frame = interpolate(frame, size=size, mode="bicubic", antialias=True, align_corners=False)
         height, width = size
+    height, width = (side - side % 2 if verse_bench else side for side in (height, width))
     top, left = round((height - SIDE) / 2), round((width - SIDE) / 2)
     return np.ascontiguousarray(frame[0, :, top : top + SIDE, left : left + SIDE].numpy())
 
@@ -196,10 +220,10 @@ def waveform(audio: Waveform, settings: Synchformer) -> NDArray[np.float32]:
     Raises:
         Unscorable: `too_short` if there is less and the variant adds nothing.
     """
-    published = settings.variant == "javisbench"
-    samples = resampling.torchaudio_resample(audio.mono, audio.sample_rate, SAMPLE_RATE, functional=published)
+    fills = settings.variant == "javisbench"
+    samples = resampling.torchaudio_resample(audio.mono, audio.sample_rate, SAMPLE_RATE, functional=fills)
     wanted = int(SAMPLE_RATE * settings.seconds)
-    if not published and len(samples) < wanted:
+    if not fills and len(samples) < wanted:
         seconds = len(samples) / SAMPLE_RATE
         raise Unscorable("too_short", f"{settings.label} needs {settings.seconds:g} s, the sound has {seconds:.2f} s")
     return np.pad(samples[:wanted], (0, max(0, wanted - len(samples))))

@@ -301,7 +301,7 @@ class _Joint(nn.Module):
     def forward(self, visual: Tensor, audio: Tensor) -> Tensor:
         first, between = (token.expand(len(visual), -1, -1) for token in (self.OFF_tok, self.MOD_tok))
         x = torch.cat((first, self.vis_in_lnorm(visual), between, self.aud_in_lnorm(audio)), dim=1)
-        x = self.blocks(x + self.pos_emb_cfg.pos_emb)
+        x = self.blocks(x + self.pos_emb_cfg.pos_emb[:, : x.shape[1]])
         made: Tensor = self.off_head(self.ln_f(x[:, 0]))
         return made
 
@@ -328,6 +328,10 @@ class Synchformer(nn.Module):
         return made
 
     def compare(self, visual: Tensor, audio: Tensor) -> Tensor:
-        """Features of 14 segments, `(n, 14, 8, 768)` and `(n, 14, 6, 768)`, to class scores `(n, 21)` before softmax."""
+        """Features of 14 segments, `(n, 14, 8, 768)` and `(n, 14, 6, 768)`, to class scores `(n, 21)` before softmax.
+
+        Fewer segments take the first of the learned places, one token after the other, so that the sound's are where some of
+        the picture's were in training.
+        """
         made: Tensor = self.transformer(self.vproj(visual).flatten(1, 2), self.aproj(audio).flatten(1, 2))
         return made

@@ -1,4 +1,4 @@
-"""Synchformer against av-benchmark and JavisBench: frames, spectrogram, features of both streams, logits, DeSync."""
+"""Synchformer against av-benchmark, JavisBench and Verse-Bench: frames, spectrogram, features, logits, DeSync, AV-A."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from avbench.audio_chains import pcm16
 from avbench.errors import BadParameter
 from avbench.extractors.synchformer import Synchformer, cropped, normalised, places, segment_mels, waveform
 from avbench.media import Reader
+from avbench.metrics.av_a import AvA
 from avbench.metrics.desync import OFFSETS, Desync
 from avbench.types import Array, Item, Waveform
 
@@ -176,6 +177,57 @@ def test_files(case: Case) -> None:
     same_logits(case, logits[0], case["filled_segment_logits"])
     row = Desync("javisbench").row(Item("x"), {"synchformer.logits": logits}, None)
     assert row[0] == pytest.approx(case["javisdit_desync"], abs=1e-6)
+
+
+# ------------------------------------------------------------------ Verse-Bench
+
+
+VERSE = "video/verse_synchformer*"
+
+
+def test_verse_grid() -> None:
+    for family in families(VERSE):
+        assert OFFSETS.tolist() == family.data["grid"]
+
+
+@pytest.mark.parametrize("case", cases(VERSE, "synthetic"))
+def test_eleven_segments(case: Case) -> None:
+    """Compared as they are, at the first of the 198 places of the checkpoint."""
+    visual, audio = given(case)
+    logits = run(case, "compare", visual[None], audio[None])
+    same_logits(case, logits[0], case.data)
+    row = AvA().row(Item("x"), {"synchformer.logits": logits}, None)
+    assert case["margin"] <= 5e-3 or row[:2].tolist() == [pytest.approx(case["offset_s"], abs=1e-12)] * 2
+
+
+@pytest.mark.parametrize("case", cases(VERSE, "chains"))
+def test_verse_preparation(case: Case) -> None:
+    """Crop, the 4 s, where the segments lie, spectrogram; the reference rounds frames to half precision."""
+    prepared = verse_prepared(case)
+    arrays = case.family.arrays
+    frames = segments(prepared["frames"])
+    assert len(frames) == len(prepared["mels"]) == case["segments"]
+    got = frames[:, ::5, :, ::32, ::32]
+    case.family.close(got, arrays[f"{case.name}/frames_sample"], "frames, half precision")
+    case.family.close(prepared["mels"][:, ::8, ::4], arrays[f"{case.name}/mel_sample"], "mel")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", cases(VERSE, "chains", having=["logits"]))
+def test_verse_from_clip_to_offset(case: Case) -> None:
+    prepared, arrays = verse_prepared(case), case.family.arrays
+    visual, heard = run(case, "visual", segments(prepared["frames"])), run(case, "audio", prepared["mels"])
+    case.family.close(visual[::5], arrays[f"{case.name}/visual_every_5"], "features, half precision")
+    case.family.close(heard[::5], arrays[f"{case.name}/audio_every_5"], "features")
+    logits = run(case, "compare", visual[None], heard[None])
+    case.family.close(logits[0], case["logits"], "logits, half precision")
+    row = AvA().row(Item("x"), {"synchformer.logits": logits}, None)
+    assert case["margin"] <= 5e-2 or row[0] == pytest.approx(case["offset_s"], abs=1e-12)
+
+
+def verse_prepared(case: Case) -> Mapping[str, Array]:
+    extractor = Synchformer("verse_bench", seconds=4.0)
+    return prepare(source(case), [extractor])[extractor]
 
 
 # ------------------------------------------------------------------ checkpoint and extractor

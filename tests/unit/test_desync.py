@@ -1,4 +1,4 @@
-"""DeSync and what stands before its network: frames on a grid of time, segments, windows, offsets, clips that are bad."""
+"""DeSync, AV-A and what stands before its network: frames on a grid of time, segments, windows, offsets, clips that are bad."""
 
 from __future__ import annotations
 
@@ -17,11 +17,15 @@ from avbench.errors import BadParameter
 from avbench.extractors.synchformer import Synchformer, cropped, normalised, places, segment_mels, waveform
 from avbench.frame_choice import evenly_spaced, ffmpeg_fps
 from avbench.media import Limits
+from avbench.metrics.av_a import AvA
 from avbench.metrics.desync import OFFSETS, Desync, windows
 from avbench.types import Clip, ClipInfo, Item, Waveform
 from avbench.worker import Answer, Job, Task, process
 
-GOLDEN = json.loads((Path(__file__).parents[2] / "metrics" / "desync" / "golden.json").read_text(encoding="utf-8"))
+GOLDEN, AV_A = (
+    json.loads((Path(__file__).parents[2] / "metrics" / name / "golden.json").read_text(encoding="utf-8"))
+    for name in ("desync", "av_a")
+)
 
 
 # ------------------------------------------------------------------ frames on a grid
@@ -175,6 +179,62 @@ def test_signed_offsets_cancel_and_absolute_ones_do_not() -> None:
 def test_the_extractor_is_asked_for_what_the_metric_says() -> None:
     extractor = registry.needed(Desync("javisbench", 4.0).extractors()[0])
     assert extractor.parameters() == {"variant": "javisbench", "seconds": 4.0}
+
+
+# ------------------------------------------------------------------ AV-A
+
+
+@pytest.mark.parametrize("case", AV_A["cases"], ids=lambda c: c["name"])
+def test_av_a_golden(case: dict[str, Any]) -> None:
+    rows = {v: [] for v in ("verse_bench", "abs")}  # type: dict[str, list[Any]]
+    for logits in case["logits"]:
+        for variant, found in rows.items():
+            metric = AvA(variant)  # type: ignore[arg-type]
+            found.append(metric.row(Item("x"), {"synchformer.logits": np.asarray([logits], dtype=np.float32)}, None))
+    for variant, value in case["values"].items():
+        metric = AvA(variant)
+        assert metric.compute(np.array(rows[variant])) == pytest.approx(value, abs=case["atol"])
+        for row in rows[variant]:
+            assert row[2] == abs(row[1]) == abs(row[0])
+
+
+def test_av_a_shows_what_the_network_says() -> None:
+    logits = np.zeros((1, 21), np.float32)
+    logits[0, 3] = np.log(20.0)
+    trace = AvA().trace(Item("x"), {"synchformer.logits": logits}, None)
+    np.testing.assert_allclose(trace["probabilities"], [0.025] * 3 + [0.5] + [0.025] * 17, rtol=1e-5)
+    assert trace["offsets"][3] == pytest.approx(-1.4)
+
+
+def test_verse_bench_sees_the_middle_of_four_seconds() -> None:
+    """Two frames and 1280 samples are left out before eleven segments, and as many behind them."""
+    extractor = registry.needed(AvA().extractors()[0])
+    assert isinstance(extractor, Synchformer)
+    assert (extractor.segments, extractor.unseen) == (11, 2)
+    video = np.tile(np.arange(110, dtype=np.uint8)[:, None, None, None], (1, 256, 300, 3))
+    burst = np.zeros((1, 70_400), np.float32)
+    burst[:, 5 * 5120 + 1280 :] = 0.5 * np.sin(np.arange(70_400 - 5 * 5120 - 1280) * 0.3)
+    made = prepared(Clip("a", video, 25.0, burst, 16_000), extractor).prepared
+    assert made is not None
+    assert made["frames"].shape == (98, 3, 224, 224)
+    assert (made["frames"][:, 0, 0, 0] == np.arange(2, 100)).all()
+    assert made["mels"].shape == (11, 128, 66)
+    loud = made["mels"][:, 5, :65].max(axis=1) > 0
+    assert loud.tolist() == [False] * 4 + [True] * 7  # the fifth of eleven segments reaches into what the sixth begins with
+    answer = prepared(Clip("b", video[:99], 25.0, burst, 16_000), extractor)
+    assert answer.code == "too_short"
+    assert "the picture has 3.96 s" in answer.detail
+    for seconds in (8.0, 3.99):
+        with pytest.raises(BadParameter, match=r"synchformer\[verse_bench\]: seconds must be 4"):
+            Synchformer("verse_bench", seconds)
+
+
+def test_verse_bench_crops_a_larger_picture() -> None:
+    """The short side is 256, and an odd side loses its last line before the middle is cut out."""
+    ramp = np.tile(np.arange(455) // 2, (256, 1)).astype(np.uint8)[..., None].repeat(3, axis=2)
+    made = cropped(ramp, verse_bench=True)
+    np.testing.assert_array_equal(made[0, 0], (np.arange(115, 339) // 2).astype(np.uint8))
+    assert cropped(np.full((720, 1281, 3), 9, np.uint8), verse_bench=True).shape == (3, 224, 224)
 
 
 # ------------------------------------------------------------------ bad input

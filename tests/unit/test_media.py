@@ -220,6 +220,22 @@ def test_the_hash_of_a_clip_in_two_files_follows_both(make_clip: Make, tmp_path:
     assert len(hashes) == 3
 
 
+def test_the_length_of_the_sound_is_known_before_it_is_decoded(make_clip: Make, tmp_path: Path) -> None:
+    clip = make_clip("a", seconds=1.5)
+    write_clip(tmp_path / "a.mp4", clip)
+    write_wav(tmp_path / "a.wav", np.zeros((1, 12_000), np.float32), 24_000)
+    write_frames(tmp_path / "b.mp4", textured(8), frame_rate=8.0)
+    for source, seconds in (
+        (clip, 1.5),
+        (dataclasses.replace(clip, audio=None), 0.0),
+        (ClipFile("a", tmp_path / "a.mp4"), 1.5),
+        (ClipFile("a", tmp_path / "a.mp4", tmp_path / "a.wav"), 0.5),
+        (ClipFile("b", tmp_path / "b.mp4"), 0.0),
+    ):
+        with Reader(source) as reader:
+            assert reader.info.audio_seconds == pytest.approx(seconds, abs=0.07), source
+
+
 # ------------------------------------------------------------------ clips in memory
 
 
