@@ -6,13 +6,18 @@ Definition:
     convolution with bias; logits are averaged over the remaining time.
 Layout:
     `i3d_pretrained_400.pt` and `rgb_imagenet.pt`: equal names and shapes, batch norm with an epsilon of 1e-5 and 1e-3.
-    `num_batches_tracked` may be absent.
+    `i3d_rgb.pt` and `i3d_flow.pt`: other names (`two_stream`), 1e-5. `num_batches_tracked` may be absent.
 Source:
     J. Carreira and A. Zisserman, Quo Vadis, Action Recognition?, arXiv:1705.07750; the layouts are those of
-    github.com/wilson1yan/VideoGPT at 733d2b1 and github.com/piergiaj/pytorch-i3d at 05783d1.
+    github.com/wilson1yan/VideoGPT at 733d2b1, github.com/piergiaj/pytorch-i3d at 05783d1 and
+    github.com/hassony2/kinetics_i3d_pytorch at 786fbae.
 """
 
 from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -79,12 +84,13 @@ class I3d(nn.Module):
     """The network.
 
     Args:
-        epsilon: Of the batch norms: 1e-5 for `i3d_pretrained_400.pt`, 1e-3 for `rgb_imagenet.pt`.
+        epsilon: Of the batch norms: 1e-3 for `rgb_imagenet.pt`, 1e-5 for the others.
+        inputs: Channels: 3 for colours, 2 for optical flow.
     """
 
-    def __init__(self, epsilon: float) -> None:
+    def __init__(self, epsilon: float, inputs: int = 3) -> None:
         super().__init__()
-        self.Conv3d_1a_7x7 = Convolution(3, 64, 7, 2, epsilon=epsilon)
+        self.Conv3d_1a_7x7 = Convolution(inputs, 64, 7, 2, epsilon=epsilon)
         self.Conv3d_2b_1x1 = Convolution(64, 64, 1, epsilon=epsilon)
         self.Conv3d_2c_3x3 = Convolution(64, 192, 3, epsilon=epsilon)
         self.Mixed_3b = Mixed(192, (64, 96, 128, 16, 32, 32), epsilon)
@@ -105,7 +111,7 @@ class I3d(nn.Module):
         """Feature maps after each part, by name.
 
         Args:
-            x: (B, 3, T, H, W) in [-1, 1]; 224 x 224 in all published uses.
+            x: (B, inputs, T, H, W) in [-1, 1]; 224 x 224 in all published uses.
         """
         out = {"Conv3d_1a_7x7": self.Conv3d_1a_7x7(x)}  # (B, 64, T/2, 112, 112)
         x = self.flat(out["Conv3d_1a_7x7"])  # (B, 64, T/2, 56, 56)
@@ -127,6 +133,21 @@ class I3d(nn.Module):
         return self.logits(pooled)[..., 0, 0], pooled[..., 0, 0]
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, 3, T, 224, 224) to logits (B, 400) and features (B, 1024), averaged over time."""
+        """(B, inputs, T, 224, 224) to logits (B, 400) and features (B, 1024), averaged over time."""
         logits, features = self.over_time(x)
         return logits.mean(dim=2), features.mean(dim=2)
+
+
+_BRANCHES = {"0": "b0", "1.0": "b1a", "1.1": "b1b", "2.0": "b2a", "2.1": "b2b", "3.1": "b3b"}
+
+
+def two_stream(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Tensors of `i3d_rgb.pt` or `i3d_flow.pt` under the names of `I3d`; a name that is not of the layout stays as it is."""
+
+    def own(key: str) -> str:
+        key = re.sub(r"^conv3d_0c_1x1\.", "logits.", key)
+        key = re.sub(r"^(conv3d|mixed)_", lambda found: f"{found[1].capitalize()}_", key)
+        key = re.sub(r"\.branch_(\d(?:\.\d)?)\.", lambda found: f".{_BRANCHES.get(found[1], found[1])}.", key)
+        return key.replace(".batch3d.", ".bn.")
+
+    return {own(key): value for key, value in state.items()}

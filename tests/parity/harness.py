@@ -9,6 +9,7 @@ seeds and clips works as well. A case whose files are absent is skipped by its n
 from __future__ import annotations
 
 import ast
+import contextlib
 import functools
 import hashlib
 import importlib.util
@@ -62,10 +63,28 @@ class Family:
             return dict(made)
 
     def checkpoint(self, layout: str) -> Path:
-        """The seeded checkpoint of that layout (part of its name) that made the numbers; see `seeded_checkpoint`."""
+        """The seeded checkpoint of that layout (part of its name) that made the numbers; see `seeded_checkpoint`.
+
+        Where the JSON names the published files, it has that name, and the family's others are beside it: its companions.
+        """
         found = [w for w in self.weights if layout in w[0]]
         assert len(found) == 1, f"{self.name}: {len(found)} of {self.weights} are named {layout}"
-        return seeded_checkpoint(*found[0])
+        return self._together[found[0][0]] if self._together else seeded_checkpoint(*found[0])
+
+    @functools.cached_property
+    def _together(self) -> dict[str, Path]:
+        """Seeded checkpoints by layout, under the names of the published files; empty where the JSON does not name them."""
+        given = self.data.get("weights") or []
+        names = [] if isinstance(given, Mapping) else [w["file"] for w in given if "file" in w]
+        if not names:
+            return {}
+        digest = hashlib.sha256(repr(self.weights).encode()).hexdigest()[:16]
+        folder = Path(tempfile.gettempdir()) / f"avbench-seeded-{digest}"
+        folder.mkdir(exist_ok=True)
+        for wanted, name in zip(self.weights, names, strict=True):
+            with contextlib.suppress(FileExistsError):
+                os.link(seeded_checkpoint(*wanted), folder / name)
+        return {wanted[0]: folder / name for wanted, name in zip(self.weights, names, strict=True)}
 
     @property
     def weights(self) -> list[tuple[str, int, str]]:

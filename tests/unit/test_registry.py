@@ -138,7 +138,7 @@ def test_an_unknown_name_offers_the_nearest(find: Callable[[str], object], name:
 
 
 def test_a_name_like_no_other_lists_what_there_is() -> None:
-    with pytest.raises(UnknownName, match="no metric 'zzzzzz'; there are: .*av_align") as caught:
+    with pytest.raises(UnknownName, match=r"no metric 'zzzzzz'; there are: .*av_align") as caught:
         registry.metric("zzzzzz")
     assert caught.value.nearest is None
     for name in ("", "__init__", "../av_align", "os", "av_align.py"):
