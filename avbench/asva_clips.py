@@ -30,6 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avbench import imagebind
+from avbench.clip_input import SIDE, normalised
 from avbench.errors import BadParameter, Unscorable
 from avbench.resampling import torchaudio_resample
 from avbench.types import Array, ClipInfo, Extractor, Features, Preparation, Waveform
@@ -41,7 +42,7 @@ Sound = Literal["packets", "whole"]
 
 FRAMES, FRAME_RATE, SECONDS = 12, 6, 2
 SAMPLE_RATE = imagebind.SAMPLE_RATE
-SIDE = imagebind.SIDE
+
 PACKET = 1024
 _LEAST_SECONDS = (FRAMES - 1) / FRAME_RATE
 _NEAR = 1e-6
@@ -158,7 +159,7 @@ def seen(image: NDArray[np.uint8], picture: Picture) -> Float32s:
     for size, mode in (((height, width), "bilinear"), ((SIDE, SIDE), "bicubic")):
         if tuple(frame.shape[-2:]) != size:
             frame = interpolate(frame, size=size, mode=mode, antialias=True, align_corners=False)
-    return np.asarray(imagebind.normalised(frame[0]).numpy())
+    return np.asarray(normalised(frame[0]).numpy())
 
 
 def middle(image: Array, ratio: float) -> Array:

@@ -49,7 +49,7 @@ def at_25(info: ClipInfo) -> NDArray[np.intp]:
 
     FFmpeg's rule for `-r 25`, with its thresholds: a frame is shown until its end, rounded to whole places; it is dropped if
     the places are more than 1.1 ahead of its end. Clips at 30 per second therefore run up to 1.9 places late, as they do in
-    published numbers.
+    published numbers. This is not the rule of the filter `fps`, which follows the times: `avbench.frame_choice.ffmpeg_fps`.
 
     Args:
         info: Times of the frames, and when the sound begins.

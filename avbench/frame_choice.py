@@ -7,8 +7,13 @@ Source:
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
 import numpy as np
 from numpy.typing import NDArray
+
+from avbench.types import Array, Preparation, Waveform
 
 _TICKS = 6
 """Decimals of a step that are looked at: times come as binary fractions of seconds, and a half must stay a half."""
@@ -18,7 +23,9 @@ def ffmpeg_fps(times: NDArray[np.float64], end: float, rate: float) -> NDArray[n
     """Frames as FFmpeg's `fps` filter gives them at a constant rate.
 
     A frame's time is rounded to the nearest step, halves away from zero. Each step shows the last frame that is not after
-    it; the last frame is repeated up to the rounded end.
+    it; the last frame is repeated up to the rounded end. The filter looks at times alone; `-r`, another way to a constant rate
+    (`avbench.face_tracks.at_25`), looks at how long each frame is shown and lets places run ahead before it drops one, so that
+    the two choose other frames of the same clip.
 
     Args:
         times: Display times of the frames, seconds from the first, rising, at least one.
@@ -49,3 +56,28 @@ def evenly_spaced(count: int, wanted: int) -> NDArray[np.intp]:
     import torch
 
     return np.asarray(torch.linspace(0, count - 1, wanted).round().long().numpy(), dtype=np.intp)
+
+
+@dataclass
+class ChosenFrames(Preparation):
+    """Frames in a chosen order; one that is shown twice is made once.
+
+    Args:
+        indices: The frame of each step.
+        transform: `(H, W, 3)` RGB to what is kept of it.
+    """
+
+    indices: Sequence[int] | NDArray[np.intp]
+    transform: Callable[[NDArray[np.uint8]], Array]
+    made: dict[int, Array] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.frames = np.unique(self.indices)
+
+    def take(self, index: int, image: NDArray[np.uint8]) -> None:
+        """Transform it."""
+        self.made[index] = self.transform(image)
+
+    def finish(self, audio: Waveform | None) -> dict[str, Array]:
+        """`frames` (steps, ...)."""
+        return {"frames": np.stack([self.made[int(index)] for index in self.indices])}

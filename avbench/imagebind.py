@@ -1,4 +1,6 @@
-"""What ImageBind's extractors share: the published file, read once, and how sound, pictures and words are made ready.
+"""What ImageBind's extractors share: the published file, read once, and how sound and pictures are made ready.
+
+Still pictures and words are made ready as CLIP's are: `avbench.clip_input`.
 
 Source:
     github.com/facebookresearch/ImageBind `imagebind/data.py` at 53680b0; clips of a file:
@@ -12,17 +14,16 @@ Differs from the source:
 from __future__ import annotations
 
 import functools
-import importlib.util
 import math
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from avbench.clip_input import SIDE
 from avbench.errors import BadParameter, Unscorable
 from avbench.types import Array, Checkpoint, Waveform
 
@@ -46,15 +47,11 @@ CHECKPOINT = Checkpoint(
 )
 SAMPLE_RATE = 16_000
 CLIP_SECONDS = 2
-SIDE = 224
 ROWS = 32
 """Pictures, or pairs of pictures, that go through the network at once."""
 
-_MEAN = (0.48145466, 0.4578275, 0.40821073)
-_DEVIATION = (0.26862954, 0.26130258, 0.27577711)
 _FRAME, _SHIFT, _FFT, _BINS, _MEL_FRAMES = 400, 160, 512, 128, 204
 _LEAST_POWER = float(np.finfo(np.float32).eps)
-_TOKENS, _START, _END = 77, 49_406, 49_407
 
 
 # ------------------------------------------------------------------ the network
@@ -232,26 +229,6 @@ def _bands() -> NDArray[np.float64]:
 # ------------------------------------------------------------------ pictures
 
 
-def centre_crop(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A frame as ImageBind's loader of still pictures sees it.
-
-    Args:
-        image: `(H, W, 3)` RGB.
-
-    Returns:
-        uint8 `(3, 224, 224)`: short side to 224 by PIL's bicubic filter, which rounds to 8 bits, and the middle of it.
-    """
-    from PIL import Image
-
-    height, width = image.shape[:2]
-    size = (SIDE, int(SIDE * height / width)) if width <= height else (int(SIDE * width / height), SIDE)
-    picture = Image.fromarray(image)
-    if picture.size != size:
-        picture = picture.resize(size, Image.Resampling.BICUBIC)
-    left, top = round((size[0] - SIDE) / 2), round((size[1] - SIDE) / 2)
-    return np.ascontiguousarray(np.asarray(picture)[top : top + SIDE, left : left + SIDE].transpose(2, 0, 1))
-
-
 def three_crops(pictures: Tensor) -> Tensor:
     """Squares at the beginning, in the middle and at the end of the long side: `(..., h, w)` to `(3, ..., 224, 224)`."""
     import torch
@@ -261,57 +238,6 @@ def three_crops(pictures: Tensor) -> Tensor:
     middle = -(-left // 2), -(-top // 2)
     corners = [(middle[0], 0), middle, (middle[0], top)] if height > width else [(0, middle[1]), middle, (left, middle[1])]
     return torch.stack([pictures[..., y : y + SIDE, x : x + SIDE] for x, y in corners])
-
-
-def normalised(pictures: Tensor) -> Tensor:
-    """`(..., 3, h, w)`, uint8 or float32 in [0, 1], to float32 without CLIP's mean and deviation."""
-    import torch
-
-    mean, deviation = (torch.tensor(v, device=pictures.device).view(3, 1, 1) for v in (_MEAN, _DEVIATION))
-    values = pictures.float() / 255 if pictures.dtype == torch.uint8 else pictures
-    return (values - mean) / deviation
-
-
-# ------------------------------------------------------------------ words
-
-
-def tokens(text: str, keep_end: bool = True) -> tuple[NDArray[np.int64], int]:
-    """CLIP's byte-pair tokens of a caption, in lower case, start and end token around it.
-
-    Args:
-        text: The caption; empty is two tokens.
-        keep_end: Whether a caption that is too long keeps its end token (ImageBind) or loses it (JavisDiT's copy, an older
-            ImageBind; the text tower then reads at another place).
-
-    Returns:
-        `(77,)`, filled up with zeros, and how many tokens the whole caption has.
-    """
-    found = [_START, *_tokenizer().encode(text), _END]
-    kept = found[:_TOKENS]
-    if keep_end:
-        kept[-1] = _END
-    return np.pad(np.array(kept, dtype=np.int64), (0, _TOKENS - len(kept))), len(found)
-
-
-@functools.cache
-def _tokenizer() -> Any:
-    """open_clip's tokenizer, without open_clip: its package imports torchvision and thirty models, for seconds."""
-    package = importlib.util.find_spec("open_clip")
-    if package is None or package.origin is None:
-        raise BadParameter("imagebind_text: CLIP's tokens come from open_clip_torch, which is not installed")
-    spec = importlib.util.spec_from_file_location("avbench_clip_tokenizer", Path(package.origin).with_name("tokenizer.py"))
-    if spec is None or spec.loader is None:
-        raise BadParameter(f"imagebind_text: open_clip_torch at {package.origin} has no tokenizer; install 3.2 or later")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module.SimpleTokenizer()
-
-
-def caption_flags(got: Mapping[str, Array], extractor: str) -> tuple[str, ...]:
-    """`caption_truncated` if words were cut off, `caption_empty` if there were none."""
-    count = int(got[f"{extractor}.tokens"])
-    return ("caption_truncated",) if count > _TOKENS else ("caption_empty",) if count <= 2 else ()
 
 
 # ------------------------------------------------------------------ scores

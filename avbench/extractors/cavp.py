@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avbench.errors import BadParameter, Unscorable
-from avbench.frame_choice import ffmpeg_fps
+from avbench.frame_choice import ChosenFrames, ffmpeg_fps
 from avbench.types import Array, Checkpoint, ClipInfo, Extractor, Features, Forward, Preparation, Waveform
 
 FRAME_RATE = 4
@@ -69,7 +69,7 @@ class Cavp(Extractor):
         indices = ffmpeg_fps(info.frame_times, info.video_seconds, FRAME_RATE)
         if len(indices) < FRAME_RATE:
             raise Unscorable("too_short", f"cavp needs 1 s, the picture has {info.video_seconds:.2f} s")
-        return _Rows(indices, info.video_seconds)
+        return _Rows(indices, squeezed, video_seconds=info.video_seconds)
 
     def load(self, weights: Path | None, device: str) -> Forward:
         """The network, ready on `device`: `frames` (clips, 4 S, 3, 224, 224) uint8 and `mels` (clips, 128, 64 S) to the layers.
@@ -99,16 +99,8 @@ class Cavp(Extractor):
 
 
 @dataclass
-class _Rows(Preparation):
-    indices: NDArray[np.intp]
-    video_seconds: float
-    made: dict[int, NDArray[np.uint8]] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.frames = np.unique(self.indices)
-
-    def take(self, index: int, image: NDArray[np.uint8]) -> None:
-        self.made[index] = squeezed(image)
+class _Rows(ChosenFrames):
+    video_seconds: float = field(kw_only=True)
 
     def finish(self, audio: Waveform | None) -> dict[str, Array]:
         """`frames` (4 S, 3, 224, 224) uint8, `mels` (128, 64 S) float32."""

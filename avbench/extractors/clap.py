@@ -73,7 +73,7 @@ class Clap(Extractor):
     revision: ClassVar[int] = 1
     layers: ClassVar[tuple[str, ...]] = ("embedding",)
     needs: ClassVar[tuple[Literal["video", "audio", "text"], ...]] = ("audio",)
-    packages: ClassVar[tuple[str, ...]] = ("librosa", "numpy", "soxr", "torch")
+    packages: ClassVar[tuple[str, ...]] = ("librosa", "numpy", "soxr", "torch", "transformers")
     weights: ClassVar[Checkpoint | None] = Checkpoint(
         file="clap-htsat-unfused.bin",
         urls=("https://huggingface.co/laion/clap-htsat-unfused/resolve/main/pytorch_model.bin",),

@@ -51,7 +51,7 @@ class ClapText(Extractor):
     revision: ClassVar[int] = 1
     layers: ClassVar[tuple[str, ...]] = ("embedding", "caption")
     needs: ClassVar[tuple[Literal["video", "audio", "text"], ...]] = ("text",)
-    packages: ClassVar[tuple[str, ...]] = ("numpy", "tokenizers", "torch")
+    packages: ClassVar[tuple[str, ...]] = ("numpy", "tokenizers", "torch", "transformers")
     weights: ClassVar[Checkpoint | None] = Checkpoint(
         file="clap-htsat-unfused.bin",
         urls=("https://huggingface.co/laion/clap-htsat-unfused/resolve/main/pytorch_model.bin",),
@@ -69,24 +69,45 @@ class ClapText(Extractor):
         Raises:
             BadParameter: if the file, or one of the tokenizer's beside it, is not in its published layout.
         """
-        import torch
-
-        from avbench.models.clap import TEXT_UNUSED, TextTower, read_transformers
-        from avbench.models.loading import load_exactly
+        from avbench.models.clap import read_transformers
 
         if weights is None:
             raise BadParameter("clap_text: weights are needed and None came")
-        with torch.device("meta"):
-            network = TextTower(eps=1e-12)
-        load_exactly(network, read_transformers(weights), weights, TEXT_UNUSED)
-        network.to(device)
-        tokens = read_tokenizer(weights.with_name(VOCABULARY.file), weights.with_name(MERGES.file))
+        return text_tower(read_transformers(weights), weights, device, eps=1e-12, most=_MOST_TOKENS)
 
-        def forward(batch: Mapping[str, Any]) -> Mapping[str, Any]:
-            ids, caption = tokenised(captions(batch), tokens, _MOST_TOKENS)
-            return {"embedding": network(ids.to(device)), "caption": caption}
 
-        return forward
+def text_tower(
+    state: Mapping[str, Tensor], weights: Path, device: str, *, eps: float, most: int, fill: bool = False
+) -> Forward:
+    """CLAP's text tower behind the tokenizer whose files lie beside its own: what `Caption` prepares to the layers.
+
+    Args:
+        state: The tensors of the file.
+        weights: The file.
+        device: Where the network runs.
+        eps: See `avbench.models.clap.TextTower`.
+        most: See `tokenised`.
+        fill: See `tokenised`.
+
+    Raises:
+        BadParameter: if the file, or one of the tokenizer's, is not in its published layout.
+    """
+    import torch
+
+    from avbench.models.clap import TEXT_UNUSED, TextTower
+    from avbench.models.loading import load_exactly
+
+    with torch.device("meta"):
+        network = TextTower(eps)
+    load_exactly(network, state, weights, TEXT_UNUSED)
+    network.to(device)
+    tokens = read_tokenizer(weights.with_name(VOCABULARY.file), weights.with_name(MERGES.file))
+
+    def forward(batch: Mapping[str, Any]) -> Mapping[str, Any]:
+        ids, caption = tokenised(captions(batch), tokens, most, fill=fill)
+        return {"embedding": network(ids.to(device)), "caption": caption}
+
+    return forward
 
 
 @dataclass

@@ -30,10 +30,10 @@ Source:
 
 from __future__ import annotations
 
+import functools
 import math
-import zipfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
@@ -41,7 +41,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avbench.errors import BadParameter, Unscorable
-from avbench.types import Array, Checkpoint, ClipInfo, Extractor, Features, Forward, Preparation, Waveform
+from avbench.frame_choice import ChosenFrames
+from avbench.types import Array, Checkpoint, ClipInfo, Extractor, Features, Forward, Preparation
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -139,7 +140,7 @@ class I3dK400(Extractor):
         """
         indices = chosen(self.variant, self.frames, info.frames, info.frame_rate)
         native = self.variant == "styleganv" and self.network == "i3d_torchscript"
-        return _Frames("native" if native else self.variant, indices)
+        return ChosenFrames(indices, functools.partial(transformed, variant="native" if native else self.variant))
 
     def load(self, weights: Path | None, device: str) -> Forward:
         """The network: `frames` (clips, T, 3, H, W), uint8, or float32 in [-1, 1] and 224 x 224, to the layers.
@@ -149,9 +150,11 @@ class I3dK400(Extractor):
         """
         import torch
 
+        from avbench.models.loading import is_torchscript
+
         if weights is None:
             raise BadParameter("i3d_k400: weights are needed and None came")
-        scripted = _is_torchscript(weights)
+        scripted = is_torchscript(weights)
         if scripted != (self.network == "i3d_torchscript"):
             what = "is" if scripted else "is not"
             raise BadParameter(f"{weights} {what} a torchscript archive; network is {self.network}")
@@ -192,31 +195,6 @@ class I3dK400(Extractor):
             return {"logits": logits, "features": logits[:, :0]}
 
         return run
-
-
-def _is_torchscript(path: Path) -> bool:
-    if not zipfile.is_zipfile(path):
-        return False
-    with zipfile.ZipFile(path) as archive:
-        return any("/code/" in name for name in archive.namelist())
-
-
-@dataclass
-class _Frames(Preparation):
-    """Wanted frames in the shape and range that the variant gives them; a repeated frame is made once."""
-
-    variant: Variant | Literal["native"]
-    indices: NDArray[np.intp]
-    made: dict[int, Array] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.frames = np.unique(self.indices)
-
-    def take(self, index: int, image: NDArray[np.uint8]) -> None:
-        self.made[index] = transformed(image, self.variant)
-
-    def finish(self, audio: Waveform | None) -> dict[str, Array]:
-        return {"frames": np.stack([self.made[int(index)] for index in self.indices])}
 
 
 def chosen(variant: Variant, frames: int | None, count: int, frame_rate: float) -> NDArray[np.intp]:

@@ -18,7 +18,8 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from avbench.imagebind import CHECKPOINT, by_rows, centre_crop, network, normalised
+from avbench.clip_input import centre_crop, normalised
+from avbench.imagebind import CHECKPOINT, by_rows, network
 from avbench.types import Array, Checkpoint, ClipInfo, Extractor, Features, Forward, Preparation, Waveform
 
 

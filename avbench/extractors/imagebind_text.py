@@ -17,7 +17,8 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from avbench.imagebind import CHECKPOINT, network, tokens
+from avbench.clip_input import tokens
+from avbench.imagebind import CHECKPOINT, network
 from avbench.types import Array, Checkpoint, ClipInfo, Extractor, Features, Forward, Preparation, Waveform
 
 

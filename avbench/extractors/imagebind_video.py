@@ -18,28 +18,29 @@ Source:
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from avbench.clip_input import SIDE, normalised
 from avbench.errors import BadParameter, Unscorable
+from avbench.frame_choice import ChosenFrames
 from avbench.imagebind import (
     CHECKPOINT,
     CLIP_SECONDS,
-    SIDE,
     Positions,
     by_rows,
     clip_starts,
     network,
-    normalised,
     three_crops,
 )
-from avbench.types import Array, Checkpoint, ClipInfo, Extractor, Features, Forward, Preparation, Waveform
+from avbench.types import Array, Checkpoint, ClipInfo, Extractor, Features, Forward, Preparation
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -91,8 +92,9 @@ class ImagebindVideo(Extractor):
             Unscorable: `too_short` if a span holds no frame (a rate below 0.5), or for fewer seconds than `av_benchmark` uses.
         """
         if self.clips == "imagebind":
-            return _Pieces(spans(info.frames, info.frame_rate, self.positions), smooth=False)
-        return _Pieces(half_rate(info.frame_times, info.video_seconds, int(_RATE * self.seconds)), smooth=True)
+            return ChosenFrames(spans(info.frames, info.frame_rate, self.positions), functools.partial(resized, smooth=False))
+        indices = half_rate(info.frame_times, info.video_seconds, int(_RATE * self.seconds))
+        return ChosenFrames(indices, functools.partial(resized, smooth=True))
 
     def load(self, weights: Path | None, device: str) -> Forward:
         """The vision tower, ready on `device`: `frames` (clips, F, 3, h, w) to the layers.
@@ -119,24 +121,6 @@ class ImagebindVideo(Extractor):
             return {"embedding": torch.stack(rows)}
 
         return forward
-
-
-@dataclass
-class _Pieces(Preparation):
-    """Wanted frames resized, in the order of the pieces; one that is in several is resized once."""
-
-    indices: list[int]
-    smooth: bool
-    made: dict[int, Array] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.frames = sorted(set(self.indices))
-
-    def take(self, index: int, image: NDArray[np.uint8]) -> None:
-        self.made[index] = resized(image, smooth=self.smooth)
-
-    def finish(self, audio: Waveform | None) -> dict[str, Array]:
-        return {"frames": np.stack([self.made[index] for index in self.indices])}
 
 
 def spans(frames: int, frame_rate: float, positions: Positions) -> list[int]:

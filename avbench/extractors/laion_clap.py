@@ -103,7 +103,7 @@ class LaionClap(Extractor):
     revision: ClassVar[int] = 1
     layers: ClassVar[tuple[str, ...]] = ("embedding",)
     needs: ClassVar[tuple[Literal["video", "audio", "text"], ...]] = ("audio",)
-    packages: ClassVar[tuple[str, ...]] = ("librosa", "numpy", "soxr", "torch")
+    packages: ClassVar[tuple[str, ...]] = ("librosa", "numpy", "soxr", "torch", "transformers")
     weights: ClassVar[Checkpoint | None] = FILES["music_speech_audioset"]
     alternatives: ClassVar[tuple[Checkpoint, ...]] = ALTERNATIVES
     batch_size: ClassVar[int] = 8

@@ -8,13 +8,12 @@ Source:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from avbench.errors import BadParameter
-from avbench.extractors.clap_text import MERGES, VOCABULARY, Caption, captions, read_tokenizer, tokenised
+from avbench.extractors.clap_text import MERGES, VOCABULARY, Caption, text_tower
 from avbench.extractors.laion_clap import ALTERNATIVES, FILES, Network
 from avbench.types import Checkpoint, ClipInfo, Extractor, Features, Forward, Preparation
 
@@ -42,7 +41,7 @@ class LaionClapText(Extractor):
     revision: ClassVar[int] = 1
     layers: ClassVar[tuple[str, ...]] = ("embedding", "caption")
     needs: ClassVar[tuple[Literal["video", "audio", "text"], ...]] = ("text",)
-    packages: ClassVar[tuple[str, ...]] = ("numpy", "tokenizers", "torch")
+    packages: ClassVar[tuple[str, ...]] = ("numpy", "tokenizers", "torch", "transformers")
     weights: ClassVar[Checkpoint | None] = FILES["music_speech_audioset"]
     alternatives: ClassVar[tuple[Checkpoint, ...]] = ALTERNATIVES
     companions: ClassVar[tuple[Checkpoint, ...]] = (VOCABULARY, MERGES)
@@ -61,21 +60,8 @@ class LaionClapText(Extractor):
         Raises:
             BadParameter: if the file, or one of the tokenizer's beside it, is not in its published layout.
         """
-        import torch
-
-        from avbench.models.clap import TEXT_UNUSED, TextTower, read_laion
-        from avbench.models.loading import load_exactly
+        from avbench.models.clap import read_laion
 
         if weights is None:
             raise BadParameter("laion_clap_text: weights are needed and None came")
-        with torch.device("meta"):
-            network = TextTower(eps=1e-5)
-        load_exactly(network, read_laion(weights), weights, TEXT_UNUSED)
-        network.to(device)
-        tokens = read_tokenizer(weights.with_name(VOCABULARY.file), weights.with_name(MERGES.file))
-
-        def forward(batch: Mapping[str, Any]) -> Mapping[str, Any]:
-            ids, caption = tokenised(captions(batch), tokens, _MOST_TOKENS, fill=True)
-            return {"embedding": network(ids.to(device)), "caption": caption}
-
-        return forward
+        return text_tower(read_laion(weights), weights, device, eps=1e-5, most=_MOST_TOKENS, fill=True)

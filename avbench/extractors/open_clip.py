@@ -13,17 +13,15 @@ Differs from the source:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
+from avbench.clip_input import centre_crop, normalised
 from avbench.errors import BadParameter
-from avbench.frame_choice import evenly_spaced
-from avbench.models.clip import DEVIATION, FILES, MEAN, SIDE, Model
-from avbench.types import Array, Checkpoint, ClipInfo, Extractor, Features, Forward, Preparation, Waveform
+from avbench.frame_choice import ChosenFrames, evenly_spaced
+from avbench.models.clip import FILES, Model
+from avbench.types import Checkpoint, ClipInfo, Extractor, Features, Forward, Preparation
 
 _AT_ONCE = 64
 """Frames in one forward."""
@@ -63,7 +61,7 @@ class OpenClip(Extractor):
 
     def start(self, info: ClipInfo, earlier: Features) -> Preparation:
         """Begin one clip."""
-        return _Frames(evenly_spaced(info.frames, self.frames))
+        return ChosenFrames(evenly_spaced(info.frames, self.frames), centre_crop)
 
     def load(self, weights: Path | None, device: str) -> Forward:
         """The network, ready on `device`: `frames` (clips, T, 3, 224, 224) uint8 to the layer.
@@ -76,41 +74,11 @@ class OpenClip(Extractor):
         from avbench.models.clip import clip
 
         network = clip(self.model, weights, "visual").to(device)
-        mean, deviation = (torch.tensor(values, device=device).view(3, 1, 1) for values in (MEAN, DEVIATION))
 
         def forward(batch: Mapping[str, Any]) -> Mapping[str, Any]:
             frames = batch["frames"]
-            parts = [network((part.float() / 255 - mean) / deviation) for part in frames.flatten(0, 1).split(_AT_ONCE)]
+            parts = [network(normalised(part)) for part in frames.flatten(0, 1).split(_AT_ONCE)]
             made = torch.nn.functional.normalize(torch.cat(parts), dim=-1)
             return {"embedding": made.view(*frames.shape[:2], -1)}
 
         return forward
-
-
-@dataclass
-class _Frames(Preparation):
-    """A repeated frame is made once."""
-
-    indices: NDArray[np.intp]
-    made: dict[int, NDArray[np.uint8]] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.frames = np.unique(self.indices)
-
-    def take(self, index: int, image: NDArray[np.uint8]) -> None:
-        self.made[index] = cropped(image)
-
-    def finish(self, audio: Waveform | None) -> dict[str, Array]:
-        """`frames` (T, 3, 224, 224) uint8."""
-        return {"frames": np.stack([self.made[int(index)] for index in self.indices])}
-
-
-def cropped(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Short side to 224 by PIL's bicubic filter, centre crop: `(H, W, 3)` to `(3, 224, 224)`."""
-    from PIL import Image
-
-    height, width = image.shape[:2]
-    size = (SIDE, int(SIDE * height / width)) if width <= height else (int(SIDE * width / height), SIDE)
-    small = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BICUBIC))
-    left, top = (round((side - SIDE) / 2) for side in size)
-    return np.ascontiguousarray(small[top : top + SIDE, left : left + SIDE].transpose(2, 0, 1))

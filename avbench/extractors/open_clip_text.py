@@ -17,11 +17,10 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from avbench import torchvision_guard
+from avbench.clip_input import NO_WORDS, TOKENS, tokens
 from avbench.models.clip import FILES, Model
 from avbench.types import Array, Checkpoint, ClipInfo, Extractor, Features, Forward, Preparation, Waveform
 
-TOKENS = 77
 _BLOCK = 256
 """Captions come as bytes filled to a multiple of this, so that those of a batch have one shape."""
 
@@ -71,19 +70,17 @@ class OpenClipText(Extractor):
         from avbench.models.clip import clip
 
         network: Any = clip(self.model, weights, "text").to(device)
-        # made here and not with the clip, so that worker processes need not import the library
-        tokenizer = torchvision_guard.open_clip().SimpleTokenizer()
 
         def forward(batch: Mapping[str, Any]) -> Mapping[str, Any]:
             rows = zip(batch["bytes"].cpu().numpy(), batch["length"].tolist(), strict=True)
             captions = [bytes(row[:length]).decode() for row, length in rows]
-            tokens = tokenizer([self.prefix + caption for caption in captions], context_length=TOKENS).to(device)
-            counts = [len(tokenizer.encode(self.prefix + caption)) for caption in captions]
-            empty = [not tokenizer.encode(caption) for caption in captions]
+            ids, counts = zip(*(tokens(self.prefix + caption) for caption in captions), strict=True)
             return {
-                "embedding": torch.nn.functional.normalize(network.encode_text(tokens), dim=-1),
-                "truncated": torch.tensor([count > TOKENS - 2 for count in counts], dtype=torch.uint8),
-                "empty": torch.tensor(empty, dtype=torch.uint8),
+                "embedding": torch.nn.functional.normalize(
+                    network.encode_text(torch.tensor(np.stack(ids), device=device)), dim=-1
+                ),
+                "truncated": torch.tensor([count > TOKENS for count in counts], dtype=torch.uint8),
+                "empty": torch.tensor([tokens(caption)[1] == NO_WORDS for caption in captions], dtype=torch.uint8),
             }
 
         return forward

@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 
 from avbench import resampling
 from avbench.errors import BadParameter, Unscorable
-from avbench.frame_choice import ffmpeg_fps
+from avbench.frame_choice import ChosenFrames, ffmpeg_fps
 from avbench.types import Array, Checkpoint, ClipInfo, Extractor, Features, Forward, Preparation, Waveform
 
 Variant = Literal["av_benchmark", "javisbench", "verse_bench"]
@@ -119,7 +119,8 @@ class Synchformer(Extractor):
         indices = ffmpeg_fps(info.frame_times, info.video_seconds, FRAME_RATE)[:wanted]
         if self.variant != "javisbench" and len(indices) < wanted:
             raise Unscorable("too_short", f"{self.label} needs {self.seconds:g} s, the picture has {info.video_seconds:.2f} s")
-        return _Segments(self, indices[self.unseen :], wanted - self.unseen)
+        crop = functools.partial(cropped, verse_bench=self.variant == "verse_bench")
+        return _Segments(indices[self.unseen :], crop, settings=self, wanted=wanted - self.unseen)
 
     def load(self, weights: Path | None, device: str) -> Forward:
         """The network, ready on `device`: `frames` (clips, T, 3, 224, 224) uint8 and `mels` (clips, S, 128, 66) to the layers.
@@ -169,19 +170,11 @@ def places(segments: int) -> list[list[int]]:
 
 
 @dataclass
-class _Segments(Preparation):
-    """Frames on the grid of 25 a second; one that is shown twice is made once."""
+class _Segments(ChosenFrames):
+    """Frames on the grid of 25 a second."""
 
-    settings: Synchformer
-    indices: NDArray[np.intp]
-    wanted: int
-    made: dict[int, NDArray[np.uint8]] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.frames = np.unique(self.indices)
-
-    def take(self, index: int, image: NDArray[np.uint8]) -> None:
-        self.made[index] = cropped(image, verse_bench=self.settings.variant == "verse_bench")
+    settings: Synchformer = field(kw_only=True)
+    wanted: int = field(kw_only=True)
 
     def finish(self, audio: Waveform | None) -> dict[str, Array]:
         """`frames` (T, 3, 224, 224) uint8, `mels` (S, 128, 66) float32."""

@@ -17,52 +17,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
-from avbench.errors import BadParameter
-from avbench.imagebind import Positions, cosine
-from avbench.types import Better, Features, Item, Metric, Need
+from avbench.imagebind_scores import GivenPictureScore
 
 
 @dataclass(frozen=True)
-class IbIa(Metric):
-    """Mean cosine, times 100, of ImageBind's embeddings of the given picture and of the clip's sound.
+class IbIa(GivenPictureScore):
+    """Mean cosine, times 100, of the given picture and of the clip's sound; parameters as of `GivenPictureScore`."""
 
-    Args:
-        positions: Where the pieces of 2 s begin, see `avbench.imagebind.Positions`.
-        network: The extractors `<network>_frames` and `<network>_audio`.
-
-    Raises:
-        BadParameter: for another choice.
-    """
-
-    positions: Positions = "pinned"
-    network: Literal["imagebind"] = "imagebind"
+    stream: ClassVar[Literal["audio", "video"]] = "audio"
 
     name: ClassVar[str] = "ib_ia"
     title: ClassVar[str] = "ImageBind score: cosine of the given picture and the clip's sound"
-    unit: ClassVar[str] = ""
-    better: ClassVar[Better] = "higher"
     revision: ClassVar[int] = 1
     source: ClassVar[str] = "JointDiT's IB-IA (x100), no code published; ImageBind, arXiv:2305.05665"
     columns: ClassVar[tuple[str, ...]] = ("ib_ia",)
-    needs_reference: ClassVar[bool] = True
-
-    def extractors(self) -> tuple[Need, ...]:
-        """First frame (of the reference) and sound (of the clip)."""
-        return (
-            Need.of(f"{self.network}_frames", frames="first"),
-            Need.of(f"{self.network}_audio", positions=self.positions),
-        )
-
-    def row(self, item: Item, got: Features, ref: Features | None) -> NDArray[np.float64]:
-        """The clip's cosine with the given picture, times 100: `(1,)`.
-
-        Raises:
-            BadParameter: without the reference's features.
-        """
-        if ref is None:
-            raise BadParameter("ib_ia: the reference clip, whose first frame was given, is needed and None came")
-        found = cosine(ref[f"{self.network}_frames.embedding"][0], got[f"{self.network}_audio.embedding"])
-        return np.array([100.0 * found])

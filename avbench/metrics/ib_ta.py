@@ -11,7 +11,7 @@ Definition:
 Range:
     -1 to 1, -100 to 100 for `jointdit`; higher is better.
 Source:
-    arXiv:2305.05665 (ImageBind); see `SOURCES`.
+    arXiv:2305.05665 (ImageBind); see `avbench.imagebind_scores.SOURCES`.
 Differs from the source:
     JavisBench compares the sound with a caption of its own (`audio_text`) where an item has one; here it is always the item's
     caption.
@@ -19,60 +19,19 @@ Differs from the source:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
-from avbench.imagebind import Positions, caption_flags, cosine
-from avbench.types import Better, Features, Item, Metric, Need
-
-SOURCES: Mapping[str, str] = {
-    "jointdit": "Table of the JointDiT paper (x100), no code published",
-    "javisbench": "github.com/JavisVerse/JavisDiT eval/javisbench/src/metrics.py at b505b37",
-}
+from avbench.imagebind_scores import CaptionScore
 
 
 @dataclass(frozen=True)
-class IbTa(Metric):
-    """Mean cosine of ImageBind's embeddings of caption and sound.
+class IbTa(CaptionScore):
+    """Mean cosine of ImageBind's embeddings of caption and sound; parameters as of `CaptionScore`."""
 
-    Args:
-        variant: See the module.
-        positions: Where the pieces of 2 s begin, see `avbench.imagebind.Positions`.
-        network: The extractors `<network>_text` and `<network>_audio`.
-
-    Raises:
-        BadParameter: for another choice.
-    """
-
-    variant: Literal["jointdit", "javisbench"] = "jointdit"
-    positions: Positions = "pinned"
-    network: Literal["imagebind"] = "imagebind"
+    stream: ClassVar[Literal["audio", "video"]] = "audio"
 
     name: ClassVar[str] = "ib_ta"
     title: ClassVar[str] = "ImageBind score: cosine of caption and sound"
-    unit: ClassVar[str] = ""
-    better: ClassVar[Better] = "higher"
     revision: ClassVar[int] = 1
-    source: ClassVar[str] = "; ".join(f"{k}: {v}" for k, v in SOURCES.items())
     columns: ClassVar[tuple[str, ...]] = ("ib_ta",)
-
-    def extractors(self) -> tuple[Need, ...]:
-        """Caption and sound of the clip."""
-        truncation = "javisbench" if self.variant == "javisbench" else "imagebind"
-        return (
-            Need.of(f"{self.network}_text", truncation=truncation),
-            Need.of(f"{self.network}_audio", positions=self.positions),
-        )
-
-    def row(self, item: Item, got: Features, ref: Features | None) -> NDArray[np.float64]:
-        """The clip's cosine, times 100 for `jointdit`: `(1,)`."""
-        found = cosine(got[f"{self.network}_text.embedding"], got[f"{self.network}_audio.embedding"])
-        return np.array([found * (100.0 if self.variant == "jointdit" else 1.0)])
-
-    def flags(self, got: Features) -> tuple[str, ...]:
-        """`caption_truncated`, `caption_empty`."""
-        return caption_flags(got, f"{self.network}_text")

@@ -28,12 +28,12 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from avbench import imagebind_scores
 from avbench.imagebind import Positions, cosine
 from avbench.types import Better, Features, Item, Metric, Need
 
 SOURCES: Mapping[str, str] = {
-    "jointdit": "Table of the JointDiT paper (x100), no code published",
-    "javisbench": "github.com/JavisVerse/JavisDiT eval/javisbench/src/metrics.py at b505b37",
+    **imagebind_scores.SOURCES,
     "av_benchmark": "github.com/hkchengrex/av-benchmark av_bench/evaluate.py, extract_video.py at 050a5cd",
 }
 
@@ -75,4 +75,4 @@ class IbVa(Metric):
     def row(self, item: Item, got: Features, ref: Features | None) -> NDArray[np.float64]:
         """The clip's cosine, times 100 for `jointdit`: `(1,)`."""
         found = cosine(got[f"{self.network}_video.embedding"], got[f"{self.network}_audio.embedding"])
-        return np.array([found * (100.0 if self.variant == "jointdit" else 1.0)])
+        return np.array([found * imagebind_scores.TIMES.get(self.variant, 1.0)])

@@ -11,7 +11,6 @@ Source:
 from __future__ import annotations
 
 import warnings
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -25,9 +24,6 @@ if TYPE_CHECKING:
 
 Model = Literal["ViT-B-32", "ViT-B-16", "ViT-L-14", "ViT-B-32-laion2b", "ViT-H-14-laion2b"]
 
-SIDE = 224
-MEAN = (0.48145466, 0.4578275, 0.40821073)
-DEVIATION = (0.26862954, 0.26130258, 0.27577711)
 CONFIGURATIONS: Mapping[Model, str] = {
     # OpenAI's networks use x * sigmoid(1.702 x) where later ones use GELU; the keys do not show which
     "ViT-B-32": "ViT-B-32-quickgelu",
@@ -75,13 +71,18 @@ def clip(model: Model, weights: Path | None, part: Literal["visual", "text"]) ->
     Raises:
         BadParameter: if there is no file, or its keys or shapes are not those of the network.
     """
+    import torch
+
     from avbench.models.loading import load_exactly
 
     if weights is None:
         raise BadParameter(f"open_clip: the weights of {model} are needed and None came")
     library = torchvision_guard.open_clip()
-    network = library.CLIP(**library.get_model_config(CONFIGURATIONS[model]))
+    with torch.device("meta"):  # its own initial values would take seconds
+        network = library.CLIP(**library.get_model_config(CONFIGURATIONS[model]))
     load_exactly(network, _state(weights), weights, UNUSED)
+    # no file holds it: no token sees a later one
+    network.attn_mask = torch.full(network.attn_mask.shape, float("-inf")).triu(1)
     if part == "visual":
         kept: nn.Module = network.visual
         return kept
@@ -92,20 +93,15 @@ def clip(model: Model, weights: Path | None, part: Literal["visual", "text"]) ->
 
 def _state(weights: Path) -> dict[str, Any]:
     """The tensors of a file by name; of an archive, those that its program holds, none of which is run."""
-    if not _is_torchscript(weights):
-        from avbench.weights import read
-
-        return read(weights)
     import torch
+
+    from avbench.models.loading import is_torchscript
+    from avbench.weights import read
+
+    if not is_torchscript(weights):
+        return read(weights)
 
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "`torch.jit", DeprecationWarning)  # OpenAI publishes no other form
         archive = torch.jit.load(str(weights), map_location="cpu")  # type: ignore[no-untyped-call]
     return {key: value.float() if value.is_floating_point() else value for key, value in archive.state_dict().items()}
-
-
-def _is_torchscript(path: Path) -> bool:
-    if not zipfile.is_zipfile(path):
-        return False
-    with zipfile.ZipFile(path) as archive:
-        return any("/code/" in name for name in archive.namelist())

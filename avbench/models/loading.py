@@ -1,7 +1,8 @@
-"""Published tensors into a network that is written here: nothing left over, nothing missing."""
+"""Published tensors into a network: nothing left over, nothing missing."""
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -34,3 +35,11 @@ def load_exactly(network: nn.Module, state: Mapping[str, Any], weights: Path, un
         raise BadParameter(f"{weights} is not in the published layout: {'; '.join(wrong[:3])}{more}")
     network.load_state_dict(used, strict=True, assign=True)
     network.float().eval().requires_grad_(False)
+
+
+def is_torchscript(path: Path) -> bool:
+    """Whether the file is a program of TorchScript, and not tensors alone; nothing in it is run."""
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return any("/code/" in name for name in archive.namelist())

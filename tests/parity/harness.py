@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import fcntl
 import functools
 import hashlib
 import importlib.util
@@ -280,7 +281,8 @@ def seeded_arrays(layout: str, seed: int) -> Mapping[str, Array]:
 def seeded_checkpoint(layout: str, seed: int, fingerprint: str) -> Path:
     """A file in a published layout, wrapped as the published one is, with seeded values.
 
-    It is kept in the temporary folder under its fingerprint, so it is drawn once for all test runs and processes.
+    It is kept in the temporary folder under its fingerprint, so it is drawn once for all test runs and processes; a process
+    that wants it while another draws it waits.
 
     Args:
         layout: Name of the layout, `i3d_pretrained_400.json`.
@@ -288,9 +290,14 @@ def seeded_checkpoint(layout: str, seed: int, fingerprint: str) -> Path:
         fingerprint: What the golden says of keys, shapes and values; the file is only written if it fits.
     """
     at = Path(tempfile.gettempdir()) / f"avbench-seeded-{Path(layout).stem}-{fingerprint[:16]}.pt"
-    if not at.is_file():
-        import torch
+    if at.is_file():
+        return at
+    import torch
 
+    with at.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if at.is_file():
+            return at
         found, maker = _layout(layout), module("seeded_weights.py")
         drawn = seeded_arrays(layout, seed)
         digest = hashlib.sha256()

@@ -12,7 +12,7 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from avbench import imagebind, registry
+from avbench import clip_input, imagebind, registry
 from avbench.errors import BadParameter
 from avbench.extractors.imagebind_audio import ImagebindAudio
 from avbench.extractors.imagebind_frames import ImagebindFrames
@@ -53,7 +53,7 @@ def test_tokens_and_text_embeddings(case: Case) -> None:
     embedded = []
     for prompt, want in zip(case["prompts"], case["tokens"], strict=True):
         for keep_end in (True, False):
-            ids, count = imagebind.tokens(prompt, keep_end)
+            ids, count = clip_input.tokens(prompt, keep_end)
             assert ids[:count].tolist() == want
             assert not ids[count:].any()
         embedded.append(_text(case, prompt)["embedding"])
@@ -66,7 +66,7 @@ def test_long_captions(case: Case) -> None:
     assert case["long_text"] == '60 words "word0" ... "word59" joined by spaces'
     text = " ".join(f"word{n}" for n in range(60))
     for keep_end, which in ((True, "facebook"), (False, "javisdit")):
-        ids, count = imagebind.tokens(text, keep_end)
+        ids, count = clip_input.tokens(text, keep_end)
         want = case[f"long_text_tokens_{which}"]
         assert len(ids) == want["length"]
         assert ids[-len(want["last_three"]) :].tolist() == want["last_three"]
@@ -125,8 +125,8 @@ def test_frames(case: Case) -> None:
     import torch
 
     pictures = called(case["input"])
-    crops = np.stack([imagebind.centre_crop(image) for image in pictures])
-    seen = imagebind.normalised(torch.from_numpy(crops)).numpy()
+    crops = np.stack([clip_input.centre_crop(image) for image in pictures])
+    seen = clip_input.normalised(torch.from_numpy(crops)).numpy()
     family = case.family
     assert list(seen.shape) == case["input_stats"]["shape"]
     family.close(seen[:, :, ::28, ::28], family.arrays[f"{case.name}/input_sample"], "vision inputs")
@@ -144,7 +144,7 @@ def test_video_views(case: Case) -> None:
     pictures = called(case["input"])
     family = case.family
     frames = np.stack([resized(pictures[n], smooth=False) for n in (0, len(pictures) - 1)])
-    views = imagebind.three_crops(imagebind.normalised(torch.from_numpy(frames))).transpose(1, 2).numpy()
+    views = imagebind.three_crops(clip_input.normalised(torch.from_numpy(frames))).transpose(1, 2).numpy()
     assert list(views.shape) == case["shape"]
     family.close(views[:, :, :, ::28, ::28], family.arrays[f"{case.name}/input_sample"], "vision inputs")
     got = forward(ImagebindVideo(), {"frames": frames}, family.checkpoint(LAYOUT))["embedding"]
@@ -223,7 +223,7 @@ def test_files(case: Case, tmp_path: Path) -> None:
     family.close(got, arrays[f"{case.name}/window_frame_cosines"], "scores of file clips", "window frame cosines")
     assert int(got.shape[1] * Javisscore().least) == case["k"]
 
-    views = imagebind.three_crops(imagebind.normalised(torch.from_numpy(prepared[_of(wanted, ImagebindVideo)]["frames"])))
+    views = imagebind.three_crops(clip_input.normalised(torch.from_numpy(prepared[_of(wanted, ImagebindVideo)]["frames"])))
     seen = views.unflatten(1, (-1, 2)).permute(1, 0, 3, 2, 4, 5).flatten(0, 1)[..., ::32, ::32].numpy()  # type: ignore[no-untyped-call]
     np.testing.assert_allclose(seen, arrays[f"{case.name}/video_input_sample"], atol=ONE_LEVEL, err_msg="video input")
     for extractor, want in ((ImagebindVideo, "video_embedding"), (ImagebindFrames, "frame_embeddings_every_8")):

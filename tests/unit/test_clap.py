@@ -108,7 +108,7 @@ def test_fusion_takes_ten_seconds() -> None:
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A random HTSAT-tiny in LAION's layout, with the keys that only the fusion file has."""
+    """A random HTSAT-tiny, wrapped as LAION's files are, with the keys that only the fusion file has."""
     import torch
 
     from avbench.models.clap import AudioTower
@@ -116,7 +116,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     tower = AudioTower("tiny", front_end=True)
     with torch.no_grad():
-        tower.get_parameter("audio_branch.logmel_extractor.melW").uniform_()
+        tower.get_parameter("audio_model.audio_encoder.logmel_extractor.melW").uniform_()
     state = {f"module.{key}": value for key, value in tower.state_dict().items()}
     more = ("patch_embed.mel_conv2d.weight", "patch_embed.fusion_model.local_att.0.weight", "tscam_conv.bias", "head.bias")
     state |= {f"module.audio_branch.{key}": torch.zeros(1) for key in more}
@@ -259,9 +259,9 @@ def test_a_caption_does_not_depend_on_its_batch(
     import torch
 
     from avbench.media import Reader
-    from avbench.models import clap, roberta
+    from avbench.models import clap
 
-    monkeypatch.setattr(roberta, "_BLOCKS", 1)
+    monkeypatch.setattr(clap, "_TEXT", {**clap._TEXT, "num_hidden_layers": 1})
     torch.manual_seed(0)
     state = clap.TextTower(1e-5).state_dict()
     torch.save({"state_dict": state} if extractor.name.startswith("laion") else state, vocabulary / "weights.pt")

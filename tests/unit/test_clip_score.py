@@ -13,8 +13,9 @@ import torch
 from PIL import Image
 
 from avbench import engine, registry
+from avbench.clip_input import DEVIATION, MEAN, centre_crop
 from avbench.errors import BadParameter, MissingData
-from avbench.extractors.open_clip import OpenClip, cropped
+from avbench.extractors.open_clip import OpenClip
 from avbench.extractors.open_clip_text import OpenClipText
 from avbench.metrics.clip_iv import ClipIv
 from avbench.metrics.clip_tv import ClipTv
@@ -141,7 +142,7 @@ def test_preprocessing_is_the_librarys_to_the_bit(shape: tuple[int, int]) -> Non
     want: Any = Image.fromarray(image)
     for step in steps[:-1]:
         want = step(want)
-    np.testing.assert_array_equal(cropped(image), np.rint(want.numpy() * 255).astype(np.uint8))
+    np.testing.assert_array_equal(centre_crop(image), np.rint(want.numpy() * 255).astype(np.uint8))
 
 
 def test_keys_are_accounted_for(files: dict[str, Path], tmp_path: Path) -> None:
@@ -165,7 +166,7 @@ def test_keys_are_accounted_for(files: dict[str, Path], tmp_path: Path) -> None:
 
 def test_files_are_the_librarys_own() -> None:
     """Addresses, hashes and normalisation as open_clip lists them."""
-    from avbench.models.clip import CONFIGURATIONS, DEVIATION, FILES, MEAN
+    from avbench.models.clip import CONFIGURATIONS, FILES
 
     library = open_clip()
     tags = {"ViT-B-32-laion2b": "laion2b_s34b_b79k", "ViT-H-14-laion2b": "laion2b_s32b_b79k"}

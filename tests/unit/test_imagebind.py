@@ -13,7 +13,7 @@ import av.filter
 import numpy as np
 import pytest
 
-from avbench import api, engine, imagebind, registry, weights
+from avbench import api, clip_input, engine, imagebind, registry, weights
 from avbench.encode import write_clip
 from avbench.errors import BadParameter, MissingData, Unscorable
 from avbench.extractors import imagebind_video
@@ -301,7 +301,7 @@ def test_crops_of_any_shape() -> None:
     for height, width in ((224, 398), (398, 224), (224, 224), (224, 225), (225, 224)):
         assert imagebind.three_crops(torch.zeros(2, 3, height, width)).shape == (3, 2, 3, 224, 224)
     for height, width in ((48, 64), (64, 48), (7, 300), (224, 224), (500, 224)):
-        assert imagebind.centre_crop(np.zeros((height, width, 3), np.uint8)).shape == (3, 224, 224)
+        assert clip_input.centre_crop(np.zeros((height, width, 3), np.uint8)).shape == (3, 224, 224)
         for smooth in (True, False):
             assert min(imagebind_video.resized(np.zeros((height, width, 3), np.uint8), smooth=smooth).shape[1:]) == 224
 
@@ -321,7 +321,7 @@ def test_crops_of_any_shape() -> None:
     ],
 )
 def test_captions(text: str, count: int, flags: tuple[str, ...], make_clip: Callable[..., Clip], checkpoint: Path) -> None:
-    ids, found = imagebind.tokens(text)
+    ids, found = clip_input.tokens(text)
     assert found == count
     assert len(ids) == 77
     assert ids[min(count, 77) - 1] == 49_407
