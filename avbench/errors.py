@@ -30,6 +30,7 @@ REASONS = {
     "too_large": "the clip is beyond the size limits",
     "no_peaks": "neither the picture nor the sound has a peak, so the published formula divides by zero",
     "silent": "the sound is silent, so its level has no number",
+    "no_text": "the item has no caption",
     "no_face": "no face was found for as long as the metric needs",
     "no_motion": "the picture never changes",
     "no_reference": "the suite has no reference clip for this item, or it could not be read",

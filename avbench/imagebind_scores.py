@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from avbench import joint_space
 from avbench.clip_input import NO_WORDS, TOKENS
 from avbench.errors import BadParameter
 from avbench.imagebind import Positions, cosine
+from avbench.joint_space import Network
 from avbench.types import Better, Features, Item, Metric, Need
 
 SOURCES: Mapping[str, str] = {
@@ -33,7 +35,7 @@ class CaptionScore(Metric):
         variant: `jointdit`: captions of more than 77 tokens keep their end token, as in ImageBind today; times 100.
             `javisbench`: they lose it, as in JavisDiT's copy.
         positions: Where the pieces of 2 s begin, see `avbench.imagebind.Positions`.
-        network: The extractors `<network>_text`, and `<network>_audio` or `<network>_video`.
+        network: Whose embeddings, see `avbench.joint_space`.
 
     Raises:
         BadParameter: for another choice.
@@ -41,7 +43,7 @@ class CaptionScore(Metric):
 
     variant: Literal["jointdit", "javisbench"] = "jointdit"
     positions: Positions = "pinned"
-    network: Literal["imagebind"] = "imagebind"
+    network: Network = "imagebind"
 
     stream: ClassVar[Literal["audio", "video"]]
     """What of the clip is compared."""
@@ -49,23 +51,25 @@ class CaptionScore(Metric):
     better: ClassVar[Better] = "higher"
     source: ClassVar[str] = "; ".join(f"{k}: {v}" for k, v in SOURCES.items())
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        joint_space.refuse_settings(self, self.network)
+
     def extractors(self) -> tuple[Need, ...]:
         """Caption, and sound or picture, of the clip."""
-        truncation = "javisbench" if self.variant == "javisbench" else "imagebind"
-        return (
-            Need.of(f"{self.network}_text", truncation=truncation),
-            Need.of(f"{self.network}_{self.stream}", positions=self.positions),
-        )
+        caption: dict[str, Any] = {"truncation": "javisbench" if self.variant == "javisbench" else "imagebind"}
+        if self.variant == "javisbench" and self.stream == "audio":
+            caption["caption"] = "audio_text"
+        return joint_space.needs(self.network, {"text": caption, self.stream: {"positions": self.positions}})
 
     def row(self, item: Item, got: Features, ref: Features | None) -> NDArray[np.float64]:
         """The clip's cosine, times 100 for `jointdit`: `(1,)`."""
-        found = cosine(got[f"{self.network}_text.embedding"], got[f"{self.network}_{self.stream}.embedding"])
-        return np.array([found * TIMES.get(self.variant, 1.0)])
+        caption, clip = (joint_space.embedding(got, self.network, part) for part in ("text", self.stream))
+        return np.array([cosine(caption, clip) * TIMES.get(self.variant, 1.0)])
 
     def flags(self, got: Features) -> tuple[str, ...]:
         """`caption_truncated` if words were cut off, `caption_empty` if there were none."""
-        count = int(got[f"{self.network}_text.tokens"])
-        return ("caption_truncated",) if count > TOKENS else ("caption_empty",) if count <= NO_WORDS else ()
+        return joint_space.words(got, self.network, TOKENS, NO_WORDS)
 
 
 @dataclass(frozen=True)
@@ -76,14 +80,14 @@ class GivenPictureScore(Metric):
 
     Args:
         positions: Where the pieces of 2 s begin, see `avbench.imagebind.Positions`.
-        network: The extractors `<network>_frames`, and `<network>_audio` or `<network>_video`.
+        network: Whose embeddings, see `avbench.joint_space`.
 
     Raises:
         BadParameter: for another choice.
     """
 
     positions: Positions = "pinned"
-    network: Literal["imagebind"] = "imagebind"
+    network: Network = "imagebind"
 
     stream: ClassVar[Literal["audio", "video"]]
     """What of the clip is compared."""
@@ -91,12 +95,17 @@ class GivenPictureScore(Metric):
     better: ClassVar[Better] = "higher"
     needs_reference: ClassVar[bool] = True
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        joint_space.refuse_settings(self, self.network)
+
     def extractors(self) -> tuple[Need, ...]:
-        """First frame (of the reference), and sound or picture (of the clip)."""
-        return (
-            Need.of(f"{self.network}_frames", frames="first"),
-            Need.of(f"{self.network}_{self.stream}", positions=self.positions),
-        )
+        """Sound or picture of the clip."""
+        return joint_space.needs(self.network, {self.stream: {"positions": self.positions}})
+
+    def reference_extractors(self) -> tuple[Need, ...]:
+        """The first frame of the reference."""
+        return joint_space.needs(self.network, {"frames": {"frames": "first"}})
 
     def row(self, item: Item, got: Features, ref: Features | None) -> NDArray[np.float64]:
         """The clip's cosine with the given picture, times 100: `(1,)`.
@@ -106,5 +115,5 @@ class GivenPictureScore(Metric):
         """
         if ref is None:
             raise BadParameter(f"{self.name}: the reference clip, whose first frame was given, is needed and None came")
-        found = cosine(ref[f"{self.network}_frames.embedding"][0], got[f"{self.network}_{self.stream}.embedding"])
-        return np.array([100.0 * found])
+        given = joint_space.embedding(ref, self.network, "frames")[0]
+        return np.array([100.0 * cosine(given, joint_space.embedding(got, self.network, self.stream))])

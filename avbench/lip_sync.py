@@ -35,9 +35,11 @@ SOURCES: Mapping[str, str] = {
 }
 SHIFT = 15
 RATE = 25
+MINI_RATE = 24
 LEAST_CONFIDENCE = 5.0
 """Of a track that `avgen_bench` counts."""
 _SMOOTHED = 9
+_LEAST_MEETING = 12
 _LEAST_TRACK: Mapping[Variant, int] = {"syncnet_python": 100, "wav2lip_real": 100, "latentsync": 50, "avgen_bench": 30}
 _POOLED = ("wav2lip_real", "avgen_bench")
 
@@ -54,6 +56,24 @@ def distances(lips: NDArray[np.float32], sound: NDArray[np.float32], shift: int 
         for k in range(2 * shift + 1)
     ]
     return np.stack(columns, axis=1).astype(np.float32)
+
+
+def overlapping(picture: NDArray[np.float32], sound: NDArray[np.float32], shift: int = SHIFT) -> NDArray[np.float32]:
+    """Distances of steps of picture and sound that are both there, `(T, d)` and `(T', d)` to `(T, 2 * shift + 1)`; else NaN.
+
+    For vectors of length 1, to which the zeros of `distances` would be nearer than any vector that does not belong to them.
+
+    Raises:
+        Unscorable: `too_short` if fewer than 12 steps meet at the largest shift.
+    """
+    steps, heard = len(picture), len(sound)
+    if min(steps, heard) - shift < _LEAST_MEETING:
+        raise Unscorable("too_short", f"{_LEAST_MEETING + shift} steps are needed, picture has {steps} and sound {heard}")
+    table = np.full((steps, 2 * shift + 1), np.nan, dtype=np.float32)
+    for column, k in enumerate(range(-shift, shift + 1)):
+        first, end = max(0, -k), min(steps, heard - k)
+        table[first:end, column] = np.linalg.norm(picture[first:end] - sound[first + k : end + k], axis=1)
+    return table
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,8 +96,8 @@ class Reading:
 
 
 def read(table: NDArray[np.float32]) -> Reading:
-    """Of a table of `distances`, at least one window."""
-    by_shift = table.mean(axis=0, dtype=np.float64)
+    """Of a table of `distances`, at least one window, or `overlapping`."""
+    by_shift = np.asarray(np.nanmean(table, axis=0, dtype=np.float64))
     best = int(np.argmin(by_shift))
     median = float(np.median(by_shift))
     return Reading(
@@ -91,6 +111,8 @@ def read(table: NDArray[np.float32]) -> Reading:
 
 def readings(got: Features, network: str) -> list[Reading]:
     """Of every track of one clip."""
+    if network == "mini_sync":
+        return [read(overlapping(got["mini_sync.picture"], got["mini_sync.sound"]))]
     track = got[f"{network}.track"]
     lips, sound = got[f"{network}.lips"], got[f"{network}.sound"]
     return [read(distances(lips[track == n], sound[track == n])) for n in range(int(track.max()) + 1)]
@@ -110,7 +132,7 @@ class LipSync(Metric):
             `wav2lip_lrs`: no detector, the clip is a cropped face. `latentsync`: as `syncnet_python` with more than 50 frames.
             `avgen_bench`: more than 30 frames, tracks with a confidence of at least 5, each counts once.
         detector: Of faces; published numbers stand on `s3fd`.
-        network: The extractor of the vectors.
+        network: The extractor of the vectors. `mini_sync` sees the whole frame and looks for no face; its frames are 1/24 s.
 
     Raises:
         BadParameter: for an unknown choice, and for `yunet` with `wav2lip_lrs`, which has no detector.
@@ -118,15 +140,21 @@ class LipSync(Metric):
 
     variant: Variant = "syncnet_python"
     detector: Literal["s3fd", "yunet"] = "s3fd"
-    network: Literal["syncnet"] = "syncnet"
+    network: Literal["syncnet", "mini_sync"] = "syncnet"
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.variant == "wav2lip_lrs" and self.detector != "s3fd":
             raise BadParameter(f"{self.name}: wav2lip_lrs looks for no face; leave detector out, got {self.detector!r}")
+        if self.network == "mini_sync" and {"variant", "detector"} & set(self.changed()):
+            raise BadParameter(
+                f"{self.name}: variant and detector are of SyncNet's face pipeline; leave them out with mini_sync"
+            )
 
     def extractors(self) -> tuple[Need, ...]:
         """Vectors of face and sound."""
+        if self.network == "mini_sync":
+            return (Need.of("mini_sync"),)
         if self.variant == "wav2lip_lrs":
             return (Need.of(self.network, faces="whole_frame"),)
         return (Need.of(self.network, faces=self.detector, min_track=_LEAST_TRACK[self.variant]),)
@@ -173,13 +201,18 @@ class LipSync(Metric):
         found = readings(got, self.network)
         longest = max(found, key=lambda r: len(r.over_time))
         width = len(longest.by_shift) // 2
-        smooth = [median_filter(r.over_time, _SMOOTHED) for r in found]
+        if self.network == "mini_sync":
+            heard = np.flatnonzero(np.isfinite(longest.over_time))  # steps whose sound is there at the best shift
+            times, track = heard / MINI_RATE, np.zeros(len(heard), np.int64)
+        else:
+            times, track = got[f"{self.network}.frame"] / RATE, got[f"{self.network}.track"]
+        smooth = [median_filter(r.over_time[np.isfinite(r.over_time)], _SMOOTHED) for r in found]
         return {
             "shift": np.arange(-width, width + 1),
             "distance": longest.by_shift,
             "confidence": np.concatenate(smooth),
-            "confidence_times": got[f"{self.network}.frame"] / RATE,
-            "confidence_track": got[f"{self.network}.track"],
+            "confidence_times": times,
+            "confidence_track": track,
         }
 
     def flags(self, got: Features) -> tuple[str, ...]:
@@ -188,6 +221,8 @@ class LipSync(Metric):
         `several_tracks`; `not_25_fps` for a whole-frame clip of another rate, whose frames are taken as they are, as published;
         `mostly_padding` if no track has 31 windows, so that at the largest shifts zeros stand for most of the sound.
         """
+        if self.network == "mini_sync":
+            return ()
         track = got[f"{self.network}.track"]
         raised = {
             "several_tracks": int(track.max()) > 0,

@@ -145,6 +145,10 @@ class ClipInfo:
     audio_text: str = ""
     audio_seconds: float = 0.0
 
+    def caption(self, which: Literal["text", "audio_text"]) -> str:
+        """The caption, or that of the sound alone where there is one."""
+        return self.audio_text or self.text if which == "audio_text" else self.text
+
     @property
     def frames(self) -> int:
         """Number of frames."""

@@ -45,7 +45,12 @@ class ClapText(Extractor):
     with the two around the text, and how many of them the network was given.
 
     Unused parts of the checkpoint: the audio tower (`clap`), temperatures, index buffers, which may be absent.
+
+    Args:
+        caption: Which caption, see `ClipInfo.caption`.
     """
+
+    caption: Literal["text", "audio_text"] = "text"
 
     name: ClassVar[str] = "clap_text"
     revision: ClassVar[int] = 1
@@ -61,7 +66,7 @@ class ClapText(Extractor):
 
     def start(self, info: ClipInfo, earlier: Features) -> Preparation:
         """Begin one clip; no frame is wanted."""
-        return Caption(info.text)
+        return Caption(info.caption(self.caption))
 
     def load(self, weights: Path | None, device: str) -> Forward:
         """The text tower: `text` (clips, bytes) and `length` (clips,) to the layers.

@@ -34,9 +34,11 @@ class ImagebindText(Extractor):
     Args:
         truncation: What is left of more than 77 tokens. `imagebind`: the first 76 and the end token. `javisbench`: the first
             77; without an end token the network reads at the largest number among them.
+        caption: Which caption, see `ClipInfo.caption`.
     """
 
     truncation: Literal["imagebind", "javisbench"] = "imagebind"
+    caption: Literal["text", "audio_text"] = "text"
 
     name: ClassVar[str] = "imagebind_text"
     revision: ClassVar[int] = 1
@@ -48,7 +50,7 @@ class ImagebindText(Extractor):
 
     def start(self, info: ClipInfo, earlier: Features) -> Preparation:
         """Begin one clip; no frame is wanted."""
-        return _Tokens(info.text, self.truncation == "imagebind")
+        return _Tokens(info.caption(self.caption), self.truncation == "imagebind")
 
     def load(self, weights: Path | None, device: str) -> Forward:
         """The text tower, ready on `device`: `ids` (clips, 77) and `tokens` (clips,) to the layers.

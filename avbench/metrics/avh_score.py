@@ -17,12 +17,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from avbench import joint_space
 from avbench.imagebind import Positions, cosine
+from avbench.joint_space import Network
 from avbench.types import Array, Better, Features, Item, Metric, Need
 
 
@@ -32,14 +34,14 @@ class AvhScore(Metric):
 
     Args:
         positions: Where the three pieces of the sound begin, see `avbench.imagebind.Positions`.
-        network: The extractors `<network>_frames` and `<network>_audio`.
+        network: Whose embeddings, see `avbench.joint_space`.
 
     Raises:
         BadParameter: for another choice.
     """
 
     positions: Positions = "pinned"
-    network: Literal["imagebind"] = "imagebind"
+    network: Network = "imagebind"
 
     name: ClassVar[str] = "avh_score"
     title: ClassVar[str] = "AVHScore: cosine of every frame with the whole sound"
@@ -51,9 +53,13 @@ class AvhScore(Metric):
     )
     columns: ClassVar[tuple[str, ...]] = ("avh_score", "frames")
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        joint_space.refuse_settings(self, self.network)
+
     def extractors(self) -> tuple[Need, ...]:
         """Every frame, and the sound."""
-        return Need.of(f"{self.network}_frames"), Need.of(f"{self.network}_audio", positions=self.positions)
+        return joint_space.needs(self.network, {"frames": {}, "audio": {"positions": self.positions}})
 
     def row(self, item: Item, got: Features, ref: Features | None) -> NDArray[np.float64]:
         """The clip's score and how many frames it is made of: `(2,)`."""
@@ -62,7 +68,8 @@ class AvhScore(Metric):
 
     def trace(self, item: Item, got: Features, ref: Features | None) -> Mapping[str, Array]:
         """The cosine of each frame, and its time in seconds."""
-        return {"frame_cosines": self._cosines(got), "frame_times": got[f"{self.network}_frames.times"]}
+        return {"frame_cosines": self._cosines(got), "frame_times": joint_space.frame_times(got, self.network)}
 
     def _cosines(self, got: Features) -> NDArray[np.float64]:
-        return cosine(got[f"{self.network}_frames.embedding"], got[f"{self.network}_audio.embedding"])
+        frames, sound = (joint_space.embedding(got, self.network, part) for part in ("frames", "audio"))
+        return cosine(frames, sound)

@@ -79,7 +79,7 @@ class ClapTa(Metric):
     def extractors(self) -> tuple[Need, ...]:
         """Both towers of the variant's network."""
         if self.variant == "javisbench":
-            return Need.of("clap", variant="javisbench"), Need.of("clap_text")
+            return Need.of("clap", variant="javisbench"), Need.of("clap_text", caption="audio_text")
         chain, network = _LAION[self.variant]
         return Need.of("laion_clap", chain=chain, network=network), Need.of("laion_clap_text", network=network)
 

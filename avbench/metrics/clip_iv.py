@@ -61,8 +61,12 @@ class ClipIv(Metric):
         needed(self.extractors()[0])  # refuses a number of frames that is none
 
     def extractors(self) -> tuple[Need, ...]:
-        """CLIP on frames, the first of which is the clip's first frame."""
+        """CLIP on frames of the clip."""
         return (Need.of(self.network, model=self.model, frames=self.frames),)
+
+    def reference_extractors(self) -> tuple[Need, ...]:
+        """CLIP on the first frame of the reference."""
+        return (Need.of(self.network, model=self.model, frames=1),)
 
     def row(self, item: Item, got: Features, ref: Features | None) -> NDArray[np.float64]:
         """Mean cosine, and those of the first and the last frame: `(3,)`.

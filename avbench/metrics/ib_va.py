@@ -28,8 +28,9 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from avbench import imagebind_scores
+from avbench import imagebind_scores, joint_space
 from avbench.imagebind import Positions, cosine
+from avbench.joint_space import Network
 from avbench.types import Better, Features, Item, Metric, Need
 
 SOURCES: Mapping[str, str] = {
@@ -46,7 +47,7 @@ class IbVa(Metric):
         variant: See the module.
         positions: Where the pieces of 2 s begin, see `avbench.imagebind.Positions`; the frames of `av_benchmark` do not depend
             on it, its sound does.
-        network: The extractors `<network>_video` and `<network>_audio`.
+        network: Whose embeddings, see `avbench.joint_space`.
 
     Raises:
         BadParameter: for another choice.
@@ -54,7 +55,7 @@ class IbVa(Metric):
 
     variant: Literal["jointdit", "javisbench", "av_benchmark"] = "jointdit"
     positions: Positions = "pinned"
-    network: Literal["imagebind"] = "imagebind"
+    network: Network = "imagebind"
 
     name: ClassVar[str] = "ib_va"
     title: ClassVar[str] = "ImageBind score: cosine of picture and sound"
@@ -64,15 +65,16 @@ class IbVa(Metric):
     source: ClassVar[str] = "; ".join(f"{k}: {v}" for k, v in SOURCES.items())
     columns: ClassVar[tuple[str, ...]] = ("ib_va",)
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        joint_space.refuse_settings(self, self.network)
+
     def extractors(self) -> tuple[Need, ...]:
         """Picture and sound of the clip."""
-        if self.variant == "av_benchmark":
-            video = Need.of(f"{self.network}_video", clips="av_benchmark")
-        else:
-            video = Need.of(f"{self.network}_video", positions=self.positions)
-        return video, Need.of(f"{self.network}_audio", positions=self.positions)
+        video = {"clips": "av_benchmark"} if self.variant == "av_benchmark" else {"positions": self.positions}
+        return joint_space.needs(self.network, {"video": video, "audio": {"positions": self.positions}})
 
     def row(self, item: Item, got: Features, ref: Features | None) -> NDArray[np.float64]:
         """The clip's cosine, times 100 for `jointdit`: `(1,)`."""
-        found = cosine(got[f"{self.network}_video.embedding"], got[f"{self.network}_audio.embedding"])
+        found = cosine(*(joint_space.embedding(got, self.network, part) for part in ("video", "audio")))
         return np.array([found * imagebind_scores.TIMES.get(self.variant, 1.0)])

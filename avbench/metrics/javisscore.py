@@ -31,8 +31,10 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from avbench import joint_space
 from avbench.errors import BadParameter, Unscorable
 from avbench.imagebind import Positions, cosine
+from avbench.joint_space import Network
 from avbench.types import Array, Better, Features, Item, Metric, Need
 
 Variant = Literal["javisbench", "function_defaults"]
@@ -50,7 +52,7 @@ class Javisscore(Metric):
         overlap: Seconds; None for the variant's.
         least: Share of a window's frames that count, those that fit least; above 0, at most 1.
         positions: Where the three pieces of a window of more than 2 s begin, see `avbench.imagebind.Positions`.
-        network: The extractors `<network>_frames` and `<network>_windows`.
+        network: Whose embeddings, see `avbench.joint_space`.
 
     Raises:
         BadParameter: for another choice, or a share that is not above 0 and at most 1.
@@ -61,7 +63,7 @@ class Javisscore(Metric):
     overlap: float | None = None
     least: float = 0.4
     positions: Positions = "pinned"
-    network: Literal["imagebind"] = "imagebind"
+    network: Network = "imagebind"
 
     name: ClassVar[str] = "javisscore"
     title: ClassVar[str] = "JavisScore: cosine of the frames that fit least with the sound of their window"
@@ -77,19 +79,17 @@ class Javisscore(Metric):
         super().__post_init__()
         if not 0.0 < self.least <= 1.0:
             raise BadParameter(f"javisscore: least must be above 0 and at most 1, got {self.least}")
+        joint_space.refuse_settings(self, self.network, ("variant", "window", "overlap", "least"))
 
     def extractors(self) -> tuple[Need, ...]:
         """Every frame, and the sound in windows."""
         window, overlap = _SETTINGS[self.variant]
-        return (
-            Need.of(f"{self.network}_frames"),
-            Need.of(
-                f"{self.network}_windows",
-                window=window if self.window is None else self.window,
-                overlap=overlap if self.overlap is None else self.overlap,
-                positions=self.positions,
-            ),
-        )
+        windows = {
+            "window": window if self.window is None else self.window,
+            "overlap": overlap if self.overlap is None else self.overlap,
+            "positions": self.positions,
+        }
+        return joint_space.needs(self.network, {"frames": {}, "windows": windows})
 
     def row(self, item: Item, got: Features, ref: Features | None) -> NDArray[np.float64]:
         """Score, number of windows, frames in one window: `(3,)`.
@@ -102,7 +102,7 @@ class Javisscore(Metric):
 
     def trace(self, item: Item, got: Features, ref: Features | None) -> Mapping[str, Array]:
         """Score of each window, and the seconds from which to which its frames are shown."""
-        times = got[f"{self.network}_windows.times"]
+        times = joint_space.windows(got, self.network)[2]
         return {
             "window_scores": window_scores(self._cosines(got), self.least),
             "window_starts": times[:, 0],
@@ -111,8 +111,8 @@ class Javisscore(Metric):
 
     def _cosines(self, got: Features) -> NDArray[np.float64]:
         """`(windows, frames)`."""
-        frames, sound = got[f"{self.network}_frames.embedding"], got[f"{self.network}_windows.embedding"]
-        spans = got[f"{self.network}_windows.frames"]
+        frames = joint_space.embedding(got, self.network, "frames")
+        sound, spans, _ = joint_space.windows(got, self.network)
         return np.stack([cosine(frames[first:end], heard) for (first, end), heard in zip(spans, sound, strict=True)])
 
 
