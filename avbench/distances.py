@@ -21,7 +21,7 @@ from avbench.moments import Moments
 from avbench.types import Better, Features, Item, Metric, Need
 
 I3dVariant = Literal["videogpt", "styleganv", "javisbench", "javisbench_fixed", "mmdiffusion", "cdfvd"]
-I3dNetwork = Literal["i3d_pretrained_400", "rgb_imagenet", "i3d_torchscript"]
+VideoNetwork = Literal["i3d_pretrained_400", "rgb_imagenet", "i3d_torchscript", "mini_video"]
 
 
 class SetDistance(Metric):
@@ -158,25 +158,39 @@ class KernelDistance(SetDistance):
 
 
 @dataclass(frozen=True)
-class I3dDistance(SetDistance):
-    """A distance of I3D's class scores of clips.
+class VideoDistance(SetDistance):
+    """A distance of what a video network gives clips: I3D's class scores, or the features of `mini_video`.
 
     Args:
-        variant: Frames and pixels, see `i3d_k400`.
-        network: The file that I3D loads, see `i3d_k400`.
-        frames: Frames of each clip; None for the variant's own number.
-        float64: Statistics in float64 also where the variant has float32.
+        variant: I3D's frames and pixels, see `i3d_k400`; with `mini_video` only the default is taken.
+        network: The file that I3D loads, see `i3d_k400`, or `mini_video`, which comes with avbench.
+        frames: Frames that I3D sees of each clip; None for the variant's own number.
+        float64: Statistics in float64 also where the variant has float32. With `mini_video` they always are.
+
+    Raises:
+        BadParameter: for what `mini_video` does not have.
     """
 
     variant: I3dVariant = "videogpt"
-    network: I3dNetwork = "i3d_pretrained_400"
+    network: VideoNetwork = "i3d_pretrained_400"
     frames: int | None = None
     float64: bool = False
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.network == "mini_video" and (self.variant, self.frames, self.float64) != ("videogpt", None, False):
+            raise BadParameter(
+                f"{self.name}: variant, frames and float64 choose what I3D sees and how its scores are rounded; mini_video has "
+                f"one way, in float64, so leave them out: {self.name}[network=mini_video] "
+                f"(got variant={self.variant}, frames={self.frames}, float64={self.float64})"
+            )
+
     def extractors(self) -> tuple[Need, ...]:
-        """I3D on the frames of the variant."""
+        """I3D on the frames of the variant, or `mini_video`."""
+        if self.network == "mini_video":
+            return (Need.of("mini_video"),)
         return (Need.of("i3d_k400", variant=self.variant, network=self.network, frames=self.frames),)
 
     def layer(self) -> str:
-        """400 class scores for each clip."""
-        return "i3d_k400.logits"
+        """400 class scores for each clip, or 128 features."""
+        return "mini_video.features" if self.network == "mini_video" else "i3d_k400.logits"

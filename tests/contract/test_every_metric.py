@@ -77,9 +77,9 @@ def rows(metric: Metric, clips: list[Clip]) -> tuple[list[NDArray[np.float64]], 
     refs = features(metric.reference_extractors(), clips[CLIPS:]) if metric.needs_reference else [None] * CLIPS
     items = [Item(c.id, c.text) for c in clips]
     made = [metric.row(i, got, ref) for i, got, ref in zip(items[:CLIPS], found, refs, strict=True)]
-    there = [metric.row(i, ref, None) for i, ref in zip(items[CLIPS:], refs, strict=True) if ref is not None]
-    there = there if metric.needs_all else []
-    return made, there
+    if not metric.needs_all:  # a row of a pair needs both clips
+        return made, []
+    return made, [metric.row(i, ref, None) for i, ref in zip(items[CLIPS:], refs, strict=True) if ref is not None]
 
 
 # ------------------------------------------------------------------ what it says of itself
@@ -250,6 +250,10 @@ def test_a_metric_names_its_weights_or_needs_none(name: str) -> None:
         extractor = registry.needed(need)
         if extractor.weights is None:
             assert weights.resolve(extractor, None) == (None, None)
+        elif extractor.weights.package:
+            path, _ = weights.resolve(extractor, None)
+            assert path is not None
+            assert path.name == extractor.weights.file
         else:
             with pytest.raises(AvbenchError, match="there is no file"):
                 weights.resolve(extractor, None)

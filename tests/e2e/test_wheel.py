@@ -24,6 +24,11 @@ def test_the_wheel_has_everything_and_runs(tmp_path: Path) -> None:
         archive.extractall(tmp_path / "site")
     for path in sorted((ROOT / "avbench").rglob("*.py")):
         assert path.relative_to(ROOT).as_posix() in names
+    for pattern in ("mini/*.safetensors", "tables/**/*.toml", "study_page/*"):
+        found = [path for path in (ROOT / "avbench").glob(pattern) if path.is_file()]
+        assert found, pattern
+        for path in found:
+            assert path.relative_to(ROOT).as_posix() in names
     for kind in ("metrics", "benchmarks", "baselines"):
         for path in (p for p in (ROOT / kind).rglob("*") if p.is_file()):
             assert f"avbench/content/{path.relative_to(ROOT).as_posix()}" in names
@@ -34,8 +39,8 @@ def test_the_wheel_has_everything_and_runs(tmp_path: Path) -> None:
         f"assert avbench.__file__.startswith({str(tmp_path)!r}), avbench.__file__\n"
         "from avbench import cards\n"
         "assert all(cards.metric(m['metric'])['card'].startswith('# ') for m in cards.metrics())\n"
-        "result = avbench.run('reference', 'synth15', limit=2, metrics=['motion_score'], out='out')\n"
-        "assert result['motion_score'].n_scored == 2\n"
+        "result = avbench.run('reference', 'synth15', limit=2, metrics=['motion_score', 'kl_mini'], out='out')\n"
+        "assert result['motion_score'].n_scored == result['kl_mini'].n_scored == 2\n"
     )
     ran = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path)
     assert ran.returncode == 0, ran.stderr

@@ -25,7 +25,7 @@ from avbench.extractors.imagebind_windows import ImagebindWindows
 from avbench.metrics.javisscore import Javisscore, window_scores
 from avbench.options import Options, Wanted
 from avbench.store import MemoryStore
-from avbench.types import Array, Clip, Extractor, Item, Metric, Waveform
+from avbench.types import Array, Clip, Extractor, Item, Metric, Need, Waveform
 from tests.parity.harness import seeded_arrays
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -65,9 +65,14 @@ def extracted(
     return out
 
 
+def asked_of(metric: Metric) -> list[Need]:
+    """What the metric reads of the clip and of its reference."""
+    return list(dict.fromkeys([*metric.extractors(), *(metric.reference_extractors() if metric.needs_reference else ())]))
+
+
 def scored(metric: Metric, clips: Sequence[Clip], checkpoint: Path, batch_size: int | None = None) -> list[Any]:
     """First column of each clip's row, with itself as the reference; or the failure."""
-    extractors = [registry.needed(need) for need in metric.extractors()]
+    extractors = [registry.needed(need) for need in asked_of(metric)]
     return [
         made if isinstance(made, engine.Failure) else float(metric.row(Item("a"), made, made)[0])
         for made in extracted(extractors, clips, checkpoint, batch_size)
@@ -108,10 +113,11 @@ def test_identical_modalities_give_1(name: str) -> None:
     metric = registry.metric(name)
     draw = np.random.default_rng(0).standard_normal(8)
     layers: dict[str, Array] = {}
-    for number, need in enumerate(metric.extractors(), 1):
+    for number, need in enumerate(asked_of(metric), 1):
         whole = need.extractor.endswith(("_video", "_audio", "_text"))
         layers[f"{need.extractor}.embedding"] = number * draw if whole else number * np.tile(draw, (12, 1))
-    layers |= {"imagebind_windows.frames": np.array([[n, n + 5] for n in range(7)] + [[7, 12]] * 5)}
+    spans = np.array([[n, n + 5] for n in range(7)] + [[7, 12]] * 5)
+    layers |= {"imagebind_windows.frames": spans, "imagebind_windows.times": spans / 12.0}
     row = metric.row(Item("a"), layers, layers)
     largest = 100.0 if name in ("ib_va", "ib_tv", "ib_ta", "ib_iv", "ib_ia") else 1.0
     assert row[0] == pytest.approx(largest, rel=1e-12)
@@ -374,7 +380,16 @@ def test_what_the_metrics_ask_for() -> None:
     assert asked("ib_va", variant="av_benchmark") == ["imagebind_video[clips=av_benchmark]", "imagebind_audio"]
     assert asked("ib_va", positions="release") == ["imagebind_video[positions=release]", "imagebind_audio[positions=release]"]
     assert asked("ib_tv", variant="javisbench") == ["imagebind_text[truncation=javisbench]", "imagebind_video"]
-    assert asked("ib_iv") == ["imagebind_frames[frames=first]", "imagebind_video"]
+    assert asked("ib_iv") == ["imagebind_video"]
+    assert [registry.needed(n).label for n in registry.metric("ib_iv").reference_extractors()] == [
+        "imagebind_frames[frames=first]"
+    ]
+    assert asked("ib_ta", variant="javisbench") == [
+        "imagebind_text[truncation=javisbench,caption=audio_text]",
+        "imagebind_audio",
+    ]
+    assert asked("ib_tv", network="mini_av") == ["mini_av"]
+    assert asked("javisscore", network="mini_av", window=1.0, overlap=0.0) == ["mini_av[window=1.0,overlap=0.0]"]
     assert asked("avh_score") == ["imagebind_frames", "imagebind_audio"]
     assert asked("javisscore") == ["imagebind_frames", "imagebind_windows"]
     assert asked("javisscore", variant="function_defaults") == ["imagebind_frames", "imagebind_windows[window=0.5,overlap=0.0]"]
@@ -438,7 +453,7 @@ def test_frames_are_encoded_and_the_file_is_read_once(
     monkeypatch.setattr(weights, "read", read)
     imagebind._network.cache_clear()
 
-    wanted = [registry.needed(need) for name in METRICS for need in registry.metric(name).extractors()]
+    wanted = [registry.needed(need) for name in METRICS for need in asked_of(registry.metric(name))]
     clips = [make_clip(f"c{n}", seed=n, seconds=3.0, text=f"caption {n}") for n in range(2)]
     made = extracted(list(dict.fromkeys(wanted)), clips, checkpoint)
     assert all(isinstance(layers, dict) for layers in made)

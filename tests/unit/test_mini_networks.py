@@ -140,7 +140,10 @@ def test_shapes(make_beat: Callable[..., Clip]) -> None:
         "mini_sync": {"logits": (49,), "picture": (48, 64), "sound": (48, 64)},
         "mini_video": {"logits": (15,), "features": (128,)},
         "mini_audio": {"logits": (15,), "features": (128,), "embeddings": (3, 128)},
-        "mini_av": {"frames": (48, 64), "video": (64,), "windows": (1, 64), "audio": (64,), "text": (64,)},
+        "mini_av": {
+            **{"frames": (48, 64), "video": (64,), "windows": (1, 64), "audio": (64,), "text": (64,)},
+            **{"times": (48,), "spans": (1, 2), "span_times": (1, 2), "words": ()},
+        },
     }
     for name, layers in expected.items():
         found = extract(name, [make_beat()], device="cpu", cache=False)
