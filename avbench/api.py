@@ -105,14 +105,18 @@ def metric(name: str, **parameters: Any) -> Metric:
     """A metric, for rows that are at hand: `avbench.metric("av_align").compute(rows)`.
 
     Args:
-        name: As `avbench metrics` lists them.
+        name: As `avbench metrics` lists them, with parameters in brackets if you like: `av_align[javisbench]`.
         **parameters: Of the metric, such as `variant="javisbench"`.
 
     Raises:
         UnknownName: with the nearest name.
-        BadParameter: for a parameter that the metric does not take.
+        BadParameter: for a parameter that the metric does not take, or that is given twice.
     """
-    return registry.metric(name, **parameters)
+    spec = registry.parse_spec(name)
+    twice = sorted(set(dict(spec.parameters)) & set(parameters))
+    if twice:
+        raise BadParameter(f"{name}: {', '.join(twice)} is given in brackets and by name")
+    return registry.metric(spec.name, **dict(spec.parameters), **parameters)
 
 
 def score(

@@ -255,3 +255,9 @@ def test_calls_from_threads_at_the_same_time(paths: list[Path]) -> None:
     assert len(found) == 3
     for other in (1, 2):
         same(found[0], found[other])
+
+
+def test_a_metric_by_the_name_that_tables_show() -> None:
+    assert avbench.metric("av_align[javisbench]") == avbench.metric("av_align", variant="javisbench")
+    with pytest.raises(BadParameter, match="variant is given in brackets and by name"):
+        avbench.metric("av_align[javisbench]", variant="svg")

@@ -8,7 +8,7 @@ import warnings
 import numpy as np
 import pytest
 
-from avbench.stats import mean_interval
+from avbench.stats import frechet, mean_interval
 
 
 @pytest.mark.parametrize(("n", "lowest", "highest"), [(20, 0.90, 0.97), (60, 0.925, 0.975)])
@@ -69,3 +69,9 @@ def test_many_values_need_little_memory() -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 300 * 2**20
+
+
+def test_rounding_alone_is_no_distance() -> None:
+    x = np.random.default_rng(0).normal(size=(50, 20)) * 1e3
+    assert frechet(x, x.copy()) == 0.0
+    assert frechet(x, x + 1e-3) > 1e-6
