@@ -179,7 +179,7 @@ def _assembled(shift: Float64s, trace1: float, trace2: float, root: float) -> fl
     """The distance; 0 where it is less than the rounding of its terms."""
     apart = float(shift @ shift)
     found = apart + trace1 + trace2 - 2.0 * root
-    return 0.0 if abs(found) < 1e-13 * (apart + trace1 + trace2) else found
+    return 0.0 if abs(found) < 1e-12 * (apart + trace1 + trace2) else found
 
 
 def _squares(factor: Float64s) -> float:
