@@ -352,7 +352,7 @@ def test_what_metrics_ask_for() -> None:
         return [registry.needed(need).label for need in metric.extractors()]
 
     assert asked(ClapTa()) == ["laion_clap", "laion_clap_text"]
-    assert asked(ClapTa("javisbench")) == ["clap[javisbench]", "clap_text"]
+    assert asked(ClapTa("javisbench")) == ["clap[javisbench]", "clap_text[caption=audio_text]"]
     fusion = "network=630k_audioset_fusion"
     assert asked(ClapTa("verse")) == [f"laion_clap[chain=stable,{fusion}]", f"laion_clap_text[{fusion}]"]
     assert asked(FdClapPair()) == asked(ClapTa("verse"))[:1]
