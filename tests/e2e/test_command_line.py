@@ -404,7 +404,15 @@ def test_progress_is_shown_on_a_terminal_only(folder: Path, tmp_path: Path) -> N
 def test_ctrl_c_says_so_exits_130_and_the_same_command_goes_on(tmp_path: Path, suite_folder: Any) -> None:
     suite = suite_folder([f"item{n:03d}" for n in range(25)], reference=None, metrics=["motion_score"])
     run = command("run", "--model", "noise", "--suite", suite, "--out", tmp_path / "out")
-    process = subprocess.Popen(run, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
+    process = subprocess.Popen(
+        run,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+        # A shell's background jobs, and so these tests among them, ignore the signal, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     clips = tmp_path / "out" / "clips"
     patience = time.monotonic() + 60
     while time.monotonic() < patience and len(list(clips.glob("[!.]*.mp4"))) < 3:

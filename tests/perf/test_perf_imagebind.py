@@ -27,7 +27,8 @@ def asked() -> list[Metric]:
 
 
 def needed(metric: Metric) -> list[Extractor]:
-    return [registry.needed(need) for need in metric.extractors()]
+    needs = (*metric.extractors(), *(metric.reference_extractors() if metric.needs_reference else ()))
+    return [registry.needed(need) for need in dict.fromkeys(needs)]
 
 
 def rows(
