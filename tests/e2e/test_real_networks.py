@@ -169,5 +169,5 @@ def test_noise_is_farther_than_the_other_half(tmp_path: Path) -> None:
         unrelated = [(values["the same"], values["shifted"]), (values["other half"], values["noise"])]
         assert all(near <= far + 1e-9 for near, far in unrelated), (name, values)
         assert values["the same"] < values["noise"]
-        # Nothing is asked of "shifted" beside the others: it begins with digital silence, and what an untrained network makes of
+        # Nothing more is asked of "shifted": it begins with digital silence, and what an untrained network makes of
         # the logarithm of nothing can be farther away than anything else.
