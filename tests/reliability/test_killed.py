@@ -104,7 +104,12 @@ def _finish(chain: Chain, expected: Whole) -> None:
     assert gone(chain.home)
 
 
-@pytest.mark.parametrize("seed", range(10))
+def seeds(quick: int, all_of_them: int) -> list[object]:
+    """The first few in every run, the others by hand."""
+    return [pytest.param(n, marks=() if n < quick else pytest.mark.slow) for n in range(all_of_them)]
+
+
+@pytest.mark.parametrize("seed", seeds(4, 10))
 def test_parent_killed_at_random_times(seed: int, tmp_path: Path, whole: Callable[[str], Whole]) -> None:
     """Five kills; where a run ends before its kill, the next one begins from nothing."""
     draw = random.Random(f"parent {seed}")
@@ -156,9 +161,9 @@ def test_parent_killed_at_named_points(half: str, tmp_path: Path, whole: Callabl
     _finish(chain, expected)
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", seeds(1, 4))
 def test_worker_killed_at_random_times(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ten times one of the decoding processes is killed; its clip is tried again, and no byte of the result moves."""
+    """Five times one of the decoding processes is killed; its clip is tried again, and no byte of the result moves."""
     draw = random.Random(f"worker {seed}")
     write_clips(tmp_path / "clips", IDS, side=64, frames=20)
     monkeypatch.chdir(tmp_path)
@@ -177,7 +182,7 @@ def test_worker_killed_at_random_times(seed: int, tmp_path: Path, monkeypatch: p
     expected = (tmp_path / "out" / "result.json").read_bytes()
     features = len(records(home))
     killed = 0
-    while killed < 10:
+    while killed < KILLS:
         hit = threading.Event()
         delay = draw.uniform(0, seconds)
 
