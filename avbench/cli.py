@@ -21,7 +21,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from avbench import __version__, compare_command, table_command
+from avbench import __version__, compare_command, report_command, table_command
 from avbench.agree_command import app as agree_app
 from avbench.distort_command import app as distort_app
 from avbench.errors import AvbenchError
@@ -46,6 +46,7 @@ app.add_typer(agree_app)
 app.add_typer(distort_app)
 app.add_typer(study_app, name="study")
 app.add_typer(validate_app)
+app.command()(report_command.report)
 
 Metrics = Annotated[
     str | None,

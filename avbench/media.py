@@ -293,6 +293,31 @@ class Reader:
         self._audio = Waveform(samples, rate)
 
 
+def sound_alone(source: ClipFile) -> tuple[Waveform | None, float]:
+    """The sound without a look at the picture, and the seconds into the file at which it starts; for drawings, not for numbers.
+
+    Raises:
+        BadClip: if there is nothing to decode, or too much.
+    """
+    path = source.audio or source.path
+    blocks: list[NDArray[np.float32]] = []
+    samples, start = 0, 0.0
+    with path.open("rb") as file, _faults(), _container(file) as container:
+        stream = _audio_stream(container)
+        if stream is None:
+            return None, start
+        begin = container.start_time / av.time_base if container.start_time is not None else 0.0
+        for frame in container.decode(stream):
+            if not blocks and frame.time is not None:
+                start = float(frame.time - begin)
+            blocks.append(_samples(frame))
+            samples += blocks[-1].size
+            if samples > Limits.audio_samples:
+                raise BadClip("too_large", f"more than {Limits.audio_samples} audio samples")
+        rate = stream.sample_rate
+    return (Waveform(np.concatenate(blocks, axis=1), rate), start) if blocks else (None, start)
+
+
 class FrameCount(Exception):
     """The frames are not as many as the packets; start again with the reader's corrected `info`."""
 
