@@ -25,6 +25,7 @@ from avbench import __version__, compare_command, report_command, table_command
 from avbench.agree_command import app as agree_app
 from avbench.distort_command import app as distort_app
 from avbench.errors import AvbenchError
+from avbench.leaderboard_command import app as leaderboard_app
 from avbench.stats_command import app as stats_app
 from avbench.study_command import app as study_app
 from avbench.validate_command import app as validate_app
@@ -47,6 +48,7 @@ app.add_typer(distort_app)
 app.add_typer(study_app, name="study")
 app.add_typer(validate_app)
 app.command()(report_command.report)
+app.add_typer(leaderboard_app, name="leaderboard")
 
 Metrics = Annotated[
     str | None,

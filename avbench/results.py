@@ -140,17 +140,31 @@ def read(path: Path) -> Result:
         table = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise BadManifest(f"{file}: not a result: {error}; expected the folder of a finished run") from error
+    return of_table(table, str(file), file.parent)
+
+
+def of_table(table: Any, file: str, folder: Path | None = None) -> Result:
+    """A result from what its JSON holds.
+
+    Args:
+        table: Of `result.json`; it is not changed.
+        file: What errors call it.
+        folder: Where the run's other files are.
+
+    Raises:
+        BadManifest: if it is not a result, or one of a later schema.
+    """
     if not isinstance(table, dict) or type(table.get("schema")) is not int:
         raise BadManifest(f"{file}: not a result: there is no schema number")
     if table["schema"] > SCHEMA:
         raise BadManifest(f"{file}: schema {table['schema']} is newer than this avbench reads ({SCHEMA}); update avbench")
     try:
+        table = {key: value for key, value in table.items() if key != "folder"}
         scores = [Score(**{**s, **{k: float(s[k]) for k in _NUMBERS}}) for s in table.pop("metrics")]
         for score in scores:
             _check(score, _SCORE, f"metric {str(score.metric)[:80]}")
-        table.pop("folder", None)
         _check(table, _RESULT, "result")
-        return Result(**{**table, "metrics": tuple(scores)}, folder=file.parent)
+        return Result(**{**table, "metrics": tuple(scores)}, folder=folder)
     except (TypeError, KeyError, ValueError, AttributeError) as error:
         raise BadManifest(f"{file}: does not follow schema {SCHEMA}: {error}") from error
 
