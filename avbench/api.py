@@ -127,6 +127,10 @@ def score(
     limit: int | None = None,
     out: Path | str | None = None,
     reference_stats: Sequence[Path | str] = (),
+    protocol: str | None = None,
+    manifest: Path | str | None = None,
+    references: Path | str | None = None,
+    pictures: Path | str | None = None,
     device: str = "auto",
     workers: int | None = None,
     batch_size: int | None = None,
@@ -144,6 +148,11 @@ def score(
         out: Folder of the run; None for one under `runs/`.
         reference_stats: Statistics files that stand in for the reference clips of metrics that compare sets, as
             `avbench stats build` makes them, or JavisBench's feature cache.
+        protocol: Which of the suite's lists of metrics; None for its default.
+        manifest: CSV or JSON Lines with the items (JavisBench's list, av-benchmark's captions, one's own), in place of the
+            suite's own; without a suite they are the items.
+        references: Folder of reference clips, named as the items, in place of the suite's own.
+        pictures: Folder of videos with the stems of the clips, whose sound is replaced by theirs.
         device: As in `extract`.
         workers: Child processes; moves no value.
         batch_size: Clips in one batch of a network.
@@ -161,6 +170,10 @@ def score(
         limit=limit,
         out=out,
         reference_stats=reference_stats,
+        protocol=protocol,
+        manifest=manifest,
+        references=references,
+        pictures=pictures,
         options=options,
         progress=progress,
     )
@@ -175,6 +188,8 @@ def run(
     seed: int = 0,
     out: Path | str | None = None,
     reference_stats: Sequence[Path | str] = (),
+    protocol: str | None = None,
+    manifest: Path | str | None = None,
     device: str = "auto",
     workers: int | None = None,
     batch_size: int | None = None,
@@ -192,6 +207,8 @@ def run(
         out: Folder of the run; None for one under `runs/`.
         reference_stats: Statistics files that stand in for the reference clips of metrics that compare sets, as
             `avbench stats build` makes them, or JavisBench's feature cache.
+        protocol: Which of the suite's lists of metrics; None for its default.
+        manifest: CSV or JSON Lines that the items are taken from, in place of the suite's own.
         device: As in `extract`.
         workers: Child processes; moves no value.
         batch_size: Clips in one batch of a network.
@@ -210,6 +227,8 @@ def run(
         seed=seed,
         out=out,
         reference_stats=reference_stats,
+        protocol=protocol,
+        manifest=manifest,
         options=options,
         progress=progress,
     )

@@ -9,7 +9,8 @@ from typing import Any
 
 from avbench import content, registry
 from avbench import suites as suite_files
-from avbench.types import Component
+from avbench.errors import MissingData
+from avbench.types import Component, Suite
 
 _ARROW = {"higher": "higher is better", "lower": "lower is better", "none": "reported, not ranked"}
 
@@ -75,23 +76,70 @@ def suites() -> list[dict[str, Any]]:
     """Name, size, conditions and title of every suite."""
     out = []
     for name in suite_files.names():
-        suite = suite_files.load(name)
-        out.append({"suite": name, "items": len(suite.items), "conditions": ", ".join(suite.conditions), "title": suite.title})
+        suite = suite_files.described(name)
+        count = _counted(suite)
+        out.append({"suite": name, "items": count, "conditions": ", ".join(suite.conditions), "title": suite.title})
     return out
+
+
+def suite_table() -> str:
+    """Every suite in a Markdown table: paper, items, condition, what must be downloaded, each protocol's metrics."""
+    lines = [
+        "| suite | paper | items | condition | what you must download | protocols and their metrics |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name in suite_files.names():
+        suite = suite_files.described(name)
+        plans = []
+        for protocol in suite.protocols:
+            plan = suite_files.described(name, protocol=protocol)
+            labels = [f"`{registry.metric(m.name, **dict(m.parameters)).label}`" for m in plan.metrics]
+            missing = f"; not yet: {', '.join(plan.not_yet)}" if plan.not_yet else ""
+            plans.append(f"**{protocol}**: {', '.join(labels)}{missing}")
+        cells = (
+            f"`{name}`",
+            suite_files.described(name).paper or "avbench",
+            (f"{n:,}" if isinstance(n := _counted(suite), int) else n)
+            + (f" x {suite.samples_per_item}" if suite.samples_per_item > 1 else ""),
+            ", ".join(suite.conditions) or "none",
+            suite.download or "nothing",
+            "; ".join(plans),
+        )
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _counted(suite: Suite) -> int | str:
+    """Items of the suite, each once, also where they are not on this machine."""
+    if suite.prepared and not suite.expected:
+        return "not published"
+    return suite_files.count(suite)
 
 
 def suite(name: str) -> dict[str, Any]:
     """Everything about one suite; its card is Markdown."""
-    found = suite_files.load(name)
+    found = suite_files.described(name)
+    try:
+        found = suite_files.load(name)
+        there = ""
+    except MissingData as error:
+        there = f"; not here: {error}"
     categories = sorted({i.category for i in found.items if i.category})
     return {
         "suite": f"{found.name}@{found.version}",
         "title": found.title,
-        "items": len(found.items),
+        "paper": found.paper or "avbench",
+        "items": f"{_counted(found)}{there}" if there else _counted(found),
+        "samples of each item": found.samples_per_item,
         "categories": f"{len(categories)}: {', '.join(categories)}" if categories else "none",
+        "aspects": "; ".join(f"{name}: {', '.join(classes)}" for name, classes in found.aspects.items()) or "none",
         "conditions": ", ".join(found.conditions) or "none",
         "clip": f"{found.seconds:g} s, {found.width} x {found.height}, {found.frame_rate:g} fps, {found.sample_rate} Hz",
+        "less than that": ", ".join(f"{key}: {rule}" for key, rule in found.conformance.items()),
+        "protocols": ", ".join(f"{p} (default)" if p == found.protocol else p for p in found.protocols),
         "metrics": ", ".join(registry.metric(m.name, **dict(m.parameters)).label for m in found.metrics),
+        "not yet": ", ".join(found.not_yet) or "nothing",
+        "to download": found.download or "nothing",
         "source": found.source,
         "licence": found.licence,
         "card": content.card("benchmarks", found.name),

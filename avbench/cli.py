@@ -21,11 +21,12 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from avbench import __version__, compare_command, report_command, table_command
+from avbench import __version__, compare_command, report_command, suites_command, table_command
 from avbench.agree_command import app as agree_app
 from avbench.distort_command import app as distort_app
 from avbench.errors import AvbenchError
 from avbench.leaderboard_command import app as leaderboard_app
+from avbench.protocol_command import app as protocol_app
 from avbench.stats_command import app as stats_app
 from avbench.study_command import app as study_app
 from avbench.validate_command import app as validate_app
@@ -49,6 +50,8 @@ app.add_typer(study_app, name="study")
 app.add_typer(validate_app)
 app.command()(report_command.report)
 app.add_typer(leaderboard_app, name="leaderboard")
+app.command()(suites_command.suites)
+app.add_typer(protocol_app, name="protocol")
 
 Metrics = Annotated[
     str | None,
@@ -68,8 +71,20 @@ ReferenceStats = Annotated[
     list[Path] | None,
     typer.Option(
         "--reference-stats",
-        help="A statistics file in place of reference clips (`avbench stats build`, or JavisBench's .pt); several are taken.",
+        help="A statistics file in place of reference clips (`avbench stats build`, JavisBench's .pt, av-benchmark's cache); "
+        "several are taken.",
     ),
+]
+Protocol = Annotated[str | None, typer.Option("--protocol", help="Which of the suite's; without it, its default.")]
+Manifest = Annotated[
+    Path | None,
+    typer.Option("--manifest", help="Items from a CSV or JSON Lines file: JavisBench's list, name and caption, or your own."),
+]
+References = Annotated[
+    Path | None, typer.Option("--references", help="Folder of reference clips, named as the items, in place of the suite's.")
+]
+Pictures = Annotated[
+    Path | None, typer.Option("--pictures", help="Folder of videos with the names of the clips, which are their sound.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 ModelName = Annotated[
@@ -122,6 +137,8 @@ def run(
     metrics: Metrics = None,
     out: Out = None,
     reference_stats: ReferenceStats = None,
+    protocol: Protocol = None,
+    manifest: Manifest = None,
     device: Device = "auto",
     precision: PrecisionName = "float32",
     workers: Workers = None,
@@ -139,6 +156,8 @@ def run(
             seed=seed,
             out=out,
             reference_stats=reference_stats or (),
+            protocol=protocol,
+            manifest=manifest,
             device=device,
             precision=precision,  # type: ignore[arg-type]  # Options checks it
             workers=workers,
@@ -155,6 +174,10 @@ def score(
     metrics: Metrics = None,
     out: Out = None,
     reference_stats: ReferenceStats = None,
+    protocol: Protocol = None,
+    manifest: Manifest = None,
+    references: References = None,
+    pictures: Pictures = None,
     device: Device = "auto",
     precision: PrecisionName = "float32",
     workers: Workers = None,
@@ -171,6 +194,10 @@ def score(
             limit=limit,
             out=out,
             reference_stats=reference_stats or (),
+            protocol=protocol,
+            manifest=manifest,
+            references=references,
+            pictures=pictures,
             device=device,
             precision=precision,  # type: ignore[arg-type]  # Options checks it
             workers=workers,
@@ -181,13 +208,19 @@ def score(
 
 @app.command()
 def generate(
-    model: ModelName, suite: SuiteName, limit: Limit = None, seed: Seed = 0, out: Out = None, as_json: AsJson = False
+    model: ModelName,
+    suite: SuiteName,
+    limit: Limit = None,
+    seed: Seed = 0,
+    out: Out = None,
+    manifest: Manifest = None,
+    as_json: AsJson = False,
 ) -> None:
     """The first half of `run` alone; `run` with the same --out goes on from there."""
     from avbench import pipeline
 
     with progress_bars(as_json) as progress:
-        folder = pipeline.generate(model, suite, limit=limit, seed=seed, out=out, progress=progress)
+        folder = pipeline.generate(model, suite, limit=limit, seed=seed, out=out, manifest=manifest, progress=progress)
     files = sorted(p.name for p in folder.iterdir())
     typer.echo(json.dumps({"clips": str(folder), "files": files}, indent=1) if as_json else f"{len(files)} files in {folder}")
 
@@ -223,7 +256,7 @@ def metrics(name: Annotated[str | None, typer.Argument(help="Show this one's car
     """List the metrics, or show one: definition, source, unit, direction, needs."""
     from avbench import cards
 
-    _list(cards.metrics() if name is None else cards.metric(name), as_json)
+    listed(cards.metrics() if name is None else cards.metric(name), as_json)
 
 
 @app.command()
@@ -231,15 +264,7 @@ def models(name: Annotated[str | None, typer.Argument(help="Show this one's card
     """List the models, or show one."""
     from avbench import cards
 
-    _list(cards.models() if name is None else cards.model(name), as_json)
-
-
-@app.command()
-def suites(name: Annotated[str | None, typer.Argument(help="Show this one's card.")] = None, as_json: AsJson = False) -> None:
-    """List the suites, or show one."""
-    from avbench import cards
-
-    _list(cards.suites() if name is None else cards.suite(name), as_json)
+    listed(cards.models() if name is None else cards.model(name), as_json)
 
 
 @app.command()
@@ -341,12 +366,19 @@ def _show(result: Any, as_json: bool) -> None:
     for code, clips in sorted(reasons.items()):
         shown = ", ".join(sorted(clips)[:5]) + (", ..." if len(clips) > 5 else "")
         out.print(f"[yellow]unscored, {code}:[/] {len(clips)} clips: {_safe(shown)}", highlight=False)
+    for key, said in result.suite.get("conformance", {}).items():
+        short = f"{len(said['clips'])} clips have less than the {key} of {said['asked']:g} that the suite asks for"
+        out.print(f"[yellow]{short}:[/] {_safe(', '.join(list(said['clips'])[:5]))}", highlight=False)
+    if result.suite.get("not_yet"):
+        out.print(
+            f"not computed: {_safe(', '.join(result.suite['not_yet']))} (avbench does not have them yet)", highlight=False
+        )
     if result.others:
         out.print(f"{len(result.others)} other files are listed in the result", highlight=False)
     out.print(f"{result.folder / 'result.json'}", highlight=False)
 
 
-def _list(found: Any, as_json: bool) -> None:
+def listed(found: Any, as_json: bool) -> None:
     """A list of dictionaries as a table, a card as text."""
     if as_json:
         typer.echo(json.dumps(found, indent=1, ensure_ascii=False, default=str))

@@ -113,7 +113,7 @@ def _weights() -> list[Check]:
 def _data() -> list[Check]:
     found = []
     for name in suites.names():
-        reference = suites.load(name).reference
+        reference = suites.described(name).reference
         if isinstance(reference, Rendered):
             made = len(list(reference.folder.glob("*.mp4"))) if reference.folder.is_dir() else 0
             found.append(Check(f"data of {name}", "ok", f"rendered when needed; {made} clips in {reference.folder}"))

@@ -7,6 +7,7 @@
     ├── BadFolder           a folder of clips that is missing, empty or ambiguous
     ├── MissingData         reference clips or weights that are not on this machine
     ├── OtherRun            a run folder that holds a different run
+    ├── OffProtocol         clips that are less than the protocol demands
     └── BadClip             a clip that is refused; carries a reason code
         └── Unscorable      a sound clip that one metric cannot score; carries a reason code
 
@@ -83,6 +84,10 @@ class MissingData(AvbenchError):
 
 class OtherRun(AvbenchError):
     """A run folder with another run in it."""
+
+
+class OffProtocol(AvbenchError):
+    """Clips that are shorter, smaller or slower than the protocol demands."""
 
 
 class BadClip(AvbenchError):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import bisect
 import hashlib
 import os
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -18,6 +19,7 @@ VIDEO_SUFFIXES = (".mp4", ".mkv", ".webm", ".mov", ".avi", ".mpg", ".mpeg", ".m4
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".m4a", ".opus", ".aac")
 
 _SAMPLE = re.compile(r"sample_(\d{4,})")
+_INDEXED = re.compile(r"(.*)-(\d{1,4})", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -83,41 +85,149 @@ def shown(name: str) -> str:
     return unicodedata.normalize("NFC", name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace"))
 
 
+def beside(sounds: Found, pictures: Found) -> Found:
+    """One clip for each sound file, with the picture of the same stem in the other folder (av-benchmark's layout).
+
+    Raises:
+        BadFolder: if two pictures have the stem of one sound, or none has.
+    """
+    by_stem: dict[str, list[ClipFile]] = {}
+    for clip in pictures.clips:
+        if clip.path.suffix.lower() in VIDEO_SUFFIXES:
+            by_stem.setdefault(clip.id.rsplit("/", 1)[-1], []).append(clip)
+    clips, others = [], {**sounds.others}
+    for clip in sounds.clips:
+        there = by_stem.get(clip.id.rsplit("/", 1)[-1], [])
+        if len(there) > 1:
+            raise BadFolder(f"clip '{clip.id}': its picture may be {_candidates(there)}; remove or rename all but one")
+        if there:
+            clips.append(ClipFile(clip.id, there[0].path, clip.audio or clip.path))
+        else:
+            others[clip.id] = "no picture of the same name in the folder of pictures"
+    if not clips:
+        raise BadFolder(
+            f"none of the {len(sounds.clips)} clips (such as '{sounds.clips[0].id}') has a picture of the same name"
+        )
+    return Found(tuple(clips), others)
+
+
 def match(found: Found, items: Sequence[Item], suite: str) -> tuple[dict[str, ClipFile], dict[str, str]]:
     """The clip of each item, and the other files with reasons.
 
-    A clip is an item's if its id, or the last part of it, is the item's id, or the name that a run gives to the item's clip, or
-    `sample_0000`, counted from the first item.
+    A clip is an item's, by its path without suffix or by the last part of that, if it is
+
+    * the item's id, or the name that a run gives to the item's clip;
+    * `sample_0000`, counted from the first item (JavisBench);
+    * the name in the item's fields `clip`, `pred_video_path` or `pred_audio_path`;
+    * the item's prompt, or the prompt and the number of the sample, `prompt-0` (VBench). Letters and digits alone are
+      compared, since no file system takes every prompt, and a name of 40 and more that is cut off stands for the one prompt
+      that begins so.
 
     Raises:
-        BadFolder: if no clip belongs to an item, or two to the same.
+        BadFolder: if no clip belongs to an item, a clip to several, or several to one; lists them.
     """
-    known = {file_name(item.id): item for item in items} | {item.id: item for item in items}
-    ours: dict[str, ClipFile] = {}
+    names = _Names(items)
+    ours: dict[str, list[ClipFile]] = {}
     others = dict(found.others)
     for clip in found.clips:
-        item = _item(clip, items, known)
-        if item is None:
-            others[clip.id] = f"not among the {len(items)} items of suite {suite} that are asked for"
-        elif item.id in ours:
-            raise BadFolder(f"clips '{ours[item.id].path.name}' and '{clip.path.name}' are both item '{item.id}'; remove one")
+        candidates = names.of(clip)
+        if len(candidates) > 1:
+            listed = ", ".join(f"'{item.id}'" for item in candidates[:5]) + (", ..." if len(candidates) > 5 else "")
+            raise BadFolder(
+                f"clip '{clip.id}' may be any of {len(candidates)} items of suite {suite}: {listed}; name it by the item's id"
+            )
+        if candidates:
+            ours.setdefault(candidates[0].id, []).append(clip)
         else:
-            ours[item.id] = clip.of(item)
+            others[clip.id] = f"not among the {len(items)} items of suite {suite} that are asked for"
+    for id, clips in ours.items():
+        if len(clips) > 1:
+            both = "both" if len(clips) == 2 else "all"
+            raise BadFolder(
+                f"clips {_candidates(clips)} are {both} item '{id}'; {'remove one' if both == 'both' else 'remove all but one'}"
+            )
     if not ours:
         raise BadFolder(
             f"none of the {len(found.clips)} clips (such as '{found.clips[0].id}') is an item of suite {suite}; "
             f"expected names like '{items[0].id}' or 'sample_0000'"
         )
-    return ours, others
+    by_id = {item.id: item for item in items}
+    return {id: clips[0].of(by_id[id]) for id, clips in ours.items()}, others
 
 
-def _item(clip: ClipFile, items: Sequence[Item], known: dict[str, Item]) -> Item | None:
-    last = clip.id.rsplit("/", 1)[-1]
-    for name in (clip.id, last):
-        if name in known:
-            return known[name]
-    numbered = _SAMPLE.fullmatch(last)
-    return items[int(numbered[1])] if numbered and int(numbered[1]) < len(items) else None
+def _candidates(clips: Sequence[ClipFile]) -> str:
+    shown_names = [f"'{c.id}{c.path.suffix}'" for c in clips[:5]]
+    return " and ".join(shown_names) + (" and more" if len(clips) > 5 else "")
+
+
+_FILE_FIELDS = ("clip", "pred_video_path", "pred_audio_path")
+_CUT = 40
+"""Letters and digits from which on the beginning of a prompt is taken for the prompt."""
+
+
+class _Names:
+    """Which items a file may be, the surest way first."""
+
+    def __init__(self, items: Sequence[Item]) -> None:
+        self.items = items
+        self.ids = {file_name(item.id): item for item in items} | {item.id: item for item in items}
+        self.exact: dict[str, list[Item]] = {}
+        self.prompts: dict[str, list[Item]] = {}
+        for item in items:
+            for key in _FILE_FIELDS:
+                if isinstance(path := item.fields.get(key), str) and path:
+                    self._add(self.exact, shown(Path(path).with_suffix("").as_posix()).lstrip("/"), item)
+                    self._add(self.exact, shown(Path(path).stem), item)
+            sample = item.fields.get("sample_of")
+            index = sample["index"] if isinstance(sample, Mapping) else 0
+            if plain := letters(item.prompt):
+                self._add(self.prompts, f"{plain}-{index}", item)
+                if index == 0 and not isinstance(sample, Mapping):
+                    self._add(self.prompts, plain, item)
+        self.sorted = sorted(self.prompts)
+
+    @staticmethod
+    def _add(names: dict[str, list[Item]], name: str, item: Item) -> None:
+        there = names.setdefault(name, [])
+        if item not in there:
+            there.append(item)
+
+    def of(self, clip: ClipFile) -> list[Item]:
+        """Every item that the clip may be."""
+        last = clip.id.rsplit("/", 1)[-1]
+        for name in (clip.id, last):
+            if name in self.ids:
+                return [self.ids[name]]
+        for name in (clip.id, last):
+            if name in self.exact:
+                return self.exact[name]
+        numbered = _SAMPLE.fullmatch(last)
+        if numbered:
+            return [self.items[int(numbered[1])]] if int(numbered[1]) < len(self.items) else []
+        indexed = _INDEXED.fullmatch(last)
+        if indexed and letters(indexed[1]):
+            found = self._by_prompt(letters(indexed[1]), f"-{int(indexed[2])}")
+            if found:
+                return found
+        return self._by_prompt(letters(last), "") if letters(last) else []
+
+    def _by_prompt(self, plain: str, ending: str) -> list[Item]:
+        if plain + ending in self.prompts:
+            return self.prompts[plain + ending]
+        if len(plain) < _CUT:
+            return []
+        found: dict[str, Item] = {}
+        for name in self.sorted[bisect.bisect_left(self.sorted, plain) :]:
+            if not name.startswith(plain):
+                break
+            if name.endswith(ending) if ending else "-" not in name:
+                found.update({item.id: item for item in self.prompts[name]})
+        return list(found.values())
+
+
+def letters(text: str) -> str:
+    """Letters and digits of a text, in lower case: what of a prompt survives in a file name."""
+    return "".join(c for c in unicodedata.normalize("NFKC", text).casefold() if c.isalnum())
 
 
 def file_name(id: str) -> str:

@@ -24,12 +24,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from avbench import __version__, engine, registry, results, suites, weights
+from avbench import __version__, conformance, engine, groups, registry, results, suites, weights
 from avbench import reference_stats as reference_stats_of
 from avbench.batches import choose_device
 from avbench.encode import write_clip, write_wav
 from avbench.errors import AvbenchError, BadParameter
-from avbench.folders import AUDIO_SUFFIXES, file_name, find_clips, match, shown
+from avbench.folders import AUDIO_SUFFIXES, beside, file_name, find_clips, match, shown
 from avbench.options import Options, Precision, Wanted
 from avbench.reference_stats import Reference, ReferenceFile
 from avbench.results import Result
@@ -53,12 +53,14 @@ def run(
     seed: int = 0,
     out: Path | str | None = None,
     reference_stats: Sequence[Path | str] = (),
+    protocol: str | None = None,
+    manifest: Path | str | None = None,
     options: Options | None = None,
     progress: Progress | None = None,
 ) -> Result:
     """Generate, then score; see `avbench.run`."""
-    chosen = suites.load(suite, limit=limit)
-    files = [reference_stats_of.opened(path) for path in reference_stats]
+    chosen = suites.load(suite, protocol=protocol, limit=limit, manifest=manifest)
+    files = _statistics(reference_stats, chosen)
     options = _checked(options)
     wanted = choose_metrics(chosen, metrics, files, options)
     generator = _model(model, chosen)
@@ -77,10 +79,11 @@ def generate(
     limit: int | None = None,
     seed: int = 0,
     out: Path | str | None = None,
+    manifest: Path | str | None = None,
     progress: Progress | None = None,
 ) -> Path:
     """The first half of `run` alone; `run` with the same `out` goes on from there. Returns the folder of the clips."""
-    chosen = suites.load(suite, limit=limit)
+    chosen = suites.load(suite, limit=limit, manifest=manifest)
     generator = _model(model, chosen)
     _report(chosen, progress)
     folder = Path(out) if out is not None else Path("runs") / f"{file_name(model)}-{chosen.name}-seed{seed}"
@@ -97,15 +100,27 @@ def score(
     limit: int | None = None,
     out: Path | str | None = None,
     reference_stats: Sequence[Path | str] = (),
+    protocol: str | None = None,
+    manifest: Path | str | None = None,
+    references: Path | str | None = None,
+    pictures: Path | str | None = None,
     options: Options | None = None,
     progress: Progress | None = None,
 ) -> Result:
     """Score clips that exist; see `avbench.score`."""
     directory = Path(clips_dir)
     options = _checked(options)
+    if suite is None and protocol is not None:
+        raise BadParameter(f"protocol {protocol} is a suite's; give the suite with --suite")
     found = find_clips(directory)
-    chosen = suites.load(suite, limit=limit) if suite is not None else None
-    files = [reference_stats_of.opened(path) for path in reference_stats]
+    if pictures is not None:
+        found = beside(found, find_clips(Path(pictures)))
+    chosen = suites.load(suite, protocol=protocol, limit=limit, manifest=manifest) if suite is not None else None
+    if chosen is None and (manifest is not None or references is not None):
+        chosen = suites.made_up(manifest, references, limit)
+    elif chosen is not None and references is not None:
+        chosen = suites.compared_with(chosen, Path(references))
+    files = _statistics(reference_stats, chosen)
     wanted = choose_metrics(chosen, metrics, files, options)
     if chosen is not None:
         _report(chosen, progress)
@@ -118,6 +133,14 @@ def score(
     folder = Path(out) if out is not None else Path("runs") / f"score-{name}{'-' + chosen.name if chosen else ''}"
     with opened(folder, request_of("score", "", chosen, wanted, limit, 0, directory, files, options.precision)) as job:
         return _score(job, "", chosen, clips, others, wanted, 0, files, options, progress)
+
+
+def _statistics(asked: Sequence[Path | str], suite: Suite | None) -> list[ReferenceFile]:
+    """Statistics files in place of reference clips: those that are asked for, else the suite's published one if it is there."""
+    if not asked and suite is not None and suite.statistics:
+        published = suites.data_home() / suite.name / suite.statistics
+        asked = [published] if published.is_file() else []
+    return [reference_stats_of.opened(path) for path in asked]
 
 
 def _checked(options: Options | None) -> Options:
@@ -180,12 +203,12 @@ def choose_metrics(
     specs: Sequence[MetricSpec]
     if asked:
         specs = [registry.parse_spec(text) for text in asked]
-    elif suite is not None:
+    elif suite is not None and suite.metrics:
         specs = suite.metrics
     else:
         specs = [MetricSpec(name) for name in registry.names("metrics")]
     made = [registry.metric(spec.name, **dict(spec.parameters)) for spec in specs]
-    if suite is None and not asked:
+    if (suite is None or not suite.metrics) and not asked:
         made = [m for m in made if not m.needs_reference and not _reads_text(m) and all(_free(m))]
     for metric in made:
         if suite is None and _reads_text(metric):
@@ -194,6 +217,8 @@ def choose_metrics(
             if _standing_in(files, metric, options or Options(), load=False) is not None:
                 continue
             there = f"; {', '.join(str(f.path) for f in files)} cannot stand in for them" if files else ""
+            if suite is not None and suite.statistics:
+                there += f"; suite {suite.name} publishes them as {suite.statistics}, see `avbench suites {suite.name}`"
             raise BadParameter(
                 f"{metric.label} compares with reference clips; give a suite that has some with --suite"
                 f"{', or their statistics with --reference-stats' if metric.needs_all else ''}{there}"
@@ -324,11 +349,16 @@ def _score(
         places = {w.extractor.label: p for p, w in enumerate(wanted)}
         ref_places = {w.extractor.label: p for p, w in enumerate(compared)}
         at = {item.id: position for position, item in enumerate(present)}
+        less = _less(suite, present, got, places)
+        among = groups.groups(suite) if suite is not None else {}
+        counts = dict.fromkeys(tables, 0)
         for number, item in enumerate(items, 1):
             here = features_of(got, at.get(item.id), places)
             there = features_of(ref, ref_at.get(item.id), ref_places) if ref is not None else {}
             for metric in metrics:
-                tables[metric.label].add(metric, item, needs[metric.label], here, paired.get(metric.label), there)
+                if suite is None or _asks_of(suite, metric, item):
+                    tables[metric.label].add(metric, item, needs[metric.label], here, paired.get(metric.label), there)
+                    counts[metric.label] += 1
             if progress is not None:
                 progress("score", number, len(items))
         scores = []
@@ -338,14 +368,24 @@ def _score(
             used = list(dict.fromkeys([*needs[metric.label], *paired.get(metric.label, ())]))
             quoted = signature(metric, used, loaded, suite, seed, len(table.clips), reference)
             table.write(job.folder, metric, quoted)
-            scores.append(number_of(metric, table, used, loaded, suite, seed, len(items), reference))
+            made = number_of(metric, table, used, loaded, suite, seed, counts[metric.label], reference)
+            if suite is not None and among:
+                mine = {name: [i for i in members if _asks_of(suite, metric, i)] for name, members in among.items()}
+                made = dataclasses.replace(made, groups=groups.scores(metric, table, mine, suite, reference or None))
+            scores.append(made)
     uses_network = any(w.extractor.weights is not None for w in loaded)
     result = Result(
         model=model,
-        suite={} if suite is None else {"name": suite.name, "version": suite.version, "items": _items_hash(suite)},
+        suite={} if suite is None else _described(suite, conformance.checked(less, suite)),
         request=job.request,
         metrics=tuple(scores),
-        clips={i.id: {"sha256": got.sha256.get(n, ""), "flags": list(got.flags.get(n, ()))} for n, i in enumerate(present)},
+        clips={
+            i.id: {
+                "sha256": got.sha256.get(n, ""),
+                "flags": [*got.flags.get(n, ()), *(conformance.FLAGS[key] for key in less.get(i.id, ()))],
+            }
+            for n, i in enumerate(present)
+        },
         others=dict(sorted(others.items())),
         versions=versions(loaded),
         device=choose_device(options.device) if uses_network else "cpu",
@@ -359,6 +399,37 @@ def _score(
     results.write(result, job.folder)
     write_info(job, [got] + ([ref] if ref is not None else []), options)
     return result
+
+
+def _asks_of(suite: Suite, metric: Metric, item: Item) -> bool:
+    """Whether the protocol computes the metric for the item."""
+    tags = suite.only.get(metric.label)
+    return tags is None or not set(tags).isdisjoint(item.tags)
+
+
+def _less(
+    suite: Suite | None, present: Sequence[Item], got: engine.Extraction, places: Mapping[str, int]
+) -> dict[str, dict[str, tuple[float, float]]]:
+    """What of each clip is less than the suite asks for, by id; ends the run where the protocol says so."""
+    if suite is None or suite.seconds <= 0:
+        return {}
+    facts = ((item, got.features(n, places["stream_facts"])) for n, item in enumerate(present))
+    found = {
+        item.id: conformance.shortfalls(layers, item, suite) for item, layers in facts if not isinstance(layers, engine.Failure)
+    }
+    less = {id: values for id, values in found.items() if values}
+    conformance.checked(less, suite)
+    return less
+
+
+def _described(suite: Suite, said: Mapping[str, Any]) -> dict[str, Any]:
+    """The suite, as a result names it."""
+    more: dict[str, Any] = {"protocol": suite.protocol} if suite.protocol else {}
+    if suite.not_yet:
+        more["not_yet"] = list(suite.not_yet)
+    if said:
+        more["conformance"] = said
+    return {"name": suite.name, "version": suite.version, "items": _items_hash(suite), **more}
 
 
 def in_order(extractors: list[Any], precision: Precision = "float32") -> list[Wanted]:

@@ -46,6 +46,7 @@ class Score:
         parameters: Of the metric.
         revision: Of the metric.
         extractors: Name, revision, parameters and weights' hash of each.
+        groups: The number of each category, `category/dog_barking` or `<aspect>/<class>`: value, n_scored, n_items.
     """
 
     metric: str
@@ -64,6 +65,7 @@ class Score:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     revision: int = 1
     extractors: Sequence[Mapping[str, Any]] = ()
+    groups: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -111,9 +113,15 @@ def to_json(result: Result) -> str:
     for score in table["metrics"]:
         for key in _NUMBERS:
             if not math.isfinite(score[key]):
-                score[key] = "NaN" if math.isnan(score[key]) else "Infinity" if score[key] > 0 else "-Infinity"
+                score[key] = _written(score[key])
+        for group in score["groups"].values():
+            group["value"] = group["value"] if math.isfinite(group["value"]) else _written(group["value"])
     ordered = {"schema": table.pop("schema"), **table}
     return json.dumps(ordered, indent=1, ensure_ascii=False, allow_nan=False, default=_plain) + "\n"
+
+
+def _written(value: float) -> str:
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
 def _plain(value: Any) -> Any:
@@ -160,9 +168,21 @@ def of_table(table: Any, file: str, folder: Path | None = None) -> Result:
         raise BadManifest(f"{file}: schema {table['schema']} is newer than this avbench reads ({SCHEMA}); update avbench")
     try:
         table = {key: value for key, value in table.items() if key != "folder"}
-        scores = [Score(**{**s, **{k: float(s[k]) for k in _NUMBERS}}) for s in table.pop("metrics")]
+        scores = [
+            Score(
+                **{
+                    **s,
+                    **{k: float(s[k]) for k in _NUMBERS},
+                    "groups": {name: dict(group) for name, group in s.get("groups", {}).items()},
+                }
+            )
+            for s in table.pop("metrics")
+        ]
         for score in scores:
             _check(score, _SCORE, f"metric {str(score.metric)[:80]}")
+            for group in score.groups.values():
+                group["value"] = float(group["value"])  # type: ignore[index]  # as json made it, a dictionary
+                _check(group, {"n_scored": int, "n_items": int}, f"metric {score.metric[:80]}: groups")
         _check(table, _RESULT, "result")
         return Result(**{**table, "metrics": tuple(scores)}, folder=folder)
     except (TypeError, KeyError, ValueError, AttributeError) as error:
@@ -183,6 +203,7 @@ _SCORE: dict[str, Any] = {
     "parameters": {str: object},
     "revision": int,
     "extractors": [{str: object}],
+    "groups": {str: {str: object}},
 }
 _RESULT: dict[str, Any] = {
     "model": str,

@@ -19,33 +19,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from avbench import content, registry
+from avbench import content, item_tables, registry
 from avbench.errors import BadManifest, BadParameter, MissingData, UnknownName
-from avbench.folders import find_clips
+from avbench.folders import find_clips, match
 from avbench.store import default_home
+from avbench.suite_schema import CLIP, CONDITIONS, CONFORMANCE, ITEM, LARGE, PREPARED, PROTOCOL, REFERENCE, RULES, TOP, check
 from avbench.types import ClipFile, Item, MetricSpec, References, Suite
 
-_TOP = {
-    "name": str,
-    "version": int,
-    "title": str,
-    "items": str,
-    "conditions": list,
-    "default_protocol": str,
-    "source": str,
-    "licence": str,
-    "clip": dict,
-    "reference": dict,
-    "protocols": dict,
-}
-_REQUIRED = {"name", "version", "title", "items", "clip", "protocols", "default_protocol"}
-_CLIP = {"seconds": float, "frame_rate": float, "width": int, "height": int, "sample_rate": int}
-_REFERENCE = {"renderer": str, "folder": str, "obtain": str}
-CONDITIONS = ("audio", "category", "first_frame", "text")
-"""What a suite can give to a generator."""
-_LARGE = 1e12
-"""Beyond any length, rate or size; also refuses infinities, and integers that no float holds."""
-_ITEM = {"id": str, "prompt": str, "category": str, "tags": list, "seconds": float, "events": list, "fields": dict}
+MOST_SAMPLES = 1000
+SAMPLE = "sample_of"
+"""Field of an item that is one of several samples of an item: `{"id": ..., "index": ...}`."""
 
 
 def names() -> list[str]:
@@ -58,44 +41,65 @@ def data_home() -> Path:
     return Path(os.environ["AVBENCH_DATA"]) if os.environ.get("AVBENCH_DATA") else default_home() / "data"
 
 
-def load(name: str, *, protocol: str | None = None, limit: int | None = None) -> Suite:
-    """A suite by name or folder.
+def load(name: str, *, protocol: str | None = None, limit: int | None = None, manifest: Path | str | None = None) -> Suite:
+    """A suite by name or folder, with its items.
 
     Args:
         name: A name from `names()`, or the path of a folder with a `suite.toml`.
         protocol: Which of the suite's protocols; None for its default.
-        limit: Only the first items.
+        limit: Only the first items (before they are repeated for several samples).
+        manifest: A CSV or JSON Lines file that the items are taken from, in place of the suite's own.
 
     Raises:
         UnknownName: with the nearest name.
         BadManifest: with file, line and key.
         BadParameter: for a limit below 1.
+        MissingData: if the items are not part of avbench and not prepared; says what to get and what to run.
     """
+    if limit is not None and limit < 1:
+        raise BadParameter(f"limit must be 1 or more, got {limit}")
+    suite = described(name, protocol=protocol)
+    path = items_file(suite) if manifest is None else Path(manifest)
+    items = read_items(path) if manifest is None else item_tables.read(path)
+    whole = len(items)
+    return dataclasses.replace(suite, items=sampled(items[:limit], suite.samples_per_item), expected=whole)
+
+
+def described(name: str, *, protocol: str | None = None) -> Suite:
+    """A suite without its items: all that `suite.toml` says; raises as `load` does."""
     folder = content.folder("benchmarks") / name
     if not re.fullmatch(r"[A-Za-z0-9_.-]+", name) or not (folder / "suite.toml").is_file():
         folder = Path(name)
         if not (folder / "suite.toml").is_file():
             raise UnknownName("suite", name, names())
-    if limit is not None and limit < 1:
-        raise BadParameter(f"limit must be 1 or more, got {limit}")
     path = folder / "suite.toml"
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:  # ValueError: TOML, UTF-8, or an integer of thousands of digits
         raise BadManifest(f"{path}: {error}") from error
-    _check(table, _TOP, _REQUIRED, str(path))
-    _check(table["clip"], _CLIP, set(_CLIP), f"{path}: [clip]")
+    check(table, TOP, str(path))
+    check(table["clip"], CLIP, f"{path}: [clip]")
     _check_values(table, path)
-    items = read_items(_inside(folder, table["items"], path))
     chosen = protocol or table["default_protocol"]
     if chosen not in table["protocols"]:
         raise UnknownName(f"protocol of suite {table['name']}", chosen, table["protocols"])
+    plan, where = table["protocols"][chosen], f"{path}: [protocols.{chosen}]"
+    check(plan, PROTOCOL, where)
+    rules = {**dict.fromkeys(CLIP, "flag"), **table.get("conformance", {}), **plan.get("conformance", {})}
+    for key, rule in rules.items():
+        if key not in CONFORMANCE or rule not in RULES:
+            check({key: rule}, CONFORMANCE, f"{path}: conformance")
+            raise BadManifest(f"{path}: conformance: {key} must be {' or '.join(RULES)}, got {rule!r:.80}")
+    prepared = table.get("prepared", {})
+    if "prepared" in table:
+        check(prepared, PREPARED, f"{path}: [prepared]")
+    metrics, only = _metrics(plan, where)
     suite = Suite(
         name=table["name"],
         version=table["version"],
         title=table["title"],
-        items=items[:limit],
-        metrics=_metrics(table["protocols"][chosen], f"{path}: [protocols.{chosen}]"),
+        items=(),
+        metrics=metrics,
         conditions=tuple(table.get("conditions", ())),
         seconds=float(table["clip"]["seconds"]),
         frame_rate=float(table["clip"]["frame_rate"]),
@@ -105,8 +109,96 @@ def load(name: str, *, protocol: str | None = None, limit: int | None = None) ->
         folder=folder,
         source=table.get("source", ""),
         licence=table.get("licence", ""),
+        protocol=chosen,
+        protocols=tuple(table["protocols"]),
+        not_yet=tuple(plan.get("not_yet", ())),
+        only=only,
+        paper=table.get("paper", ""),
+        used_in=plan.get("paper", ""),
+        download=table.get("download", ""),
+        samples_per_item=table.get("samples_per_item", 1),
+        conformance=rules,
+        aspects={name: tuple(classes) for name, classes in table.get("aspects", {}).items()},
+        expected=prepared.get("count", 0),
+        items_file=table["items"],
+        prepared="prepared" in table,
+        statistics=table.get("reference", {}).get("statistics", ""),
     )
+    _inside(folder, table["items"], path)
     return dataclasses.replace(suite, reference=_references(suite, table.get("reference", {}), path))
+
+
+def made_up(manifest: Path | str | None, references: Path | str | None, limit: int | None = None) -> Suite:
+    """A suite of somebody's clips: items from a table, or one for each reference clip; no wishes, no metrics of its own.
+
+    Args:
+        manifest: CSV or JSON Lines with the items; None takes the names of the reference clips.
+        references: Folder of reference clips, named as the items.
+        limit: Only the first items.
+    """
+    if manifest is not None:
+        items, name = item_tables.read(Path(manifest)), Path(manifest).stem
+    else:
+        folder = Path(references or ".")
+        stems = [clip.id.rsplit("/", 1)[-1] for clip in find_clips(folder).clips]
+        items, name = tuple(Item(stem) for stem in dict.fromkeys(stems)), folder.resolve().name
+    name = re.sub(r"[^A-Za-z0-9_.-]", "_", name).lstrip(".") or "clips"
+    suite = Suite(name, 0, "", items[:limit], (), (), 0.0, 0.0, 0, 0, 0, Path(manifest or references or ".").parent)
+    return suite if references is None else compared_with(suite, Path(references))
+
+
+def compared_with(suite: Suite, references: Path) -> Suite:
+    """The suite with a folder of reference clips of one's own, named as the items.
+
+    Raises:
+        BadFolder: if no clip there is an item, or two are the same.
+    """
+    clips, _ = match(find_clips(references), suite.items, suite.name)
+    return dataclasses.replace(suite, reference=Given(clips))
+
+
+def items_file(suite: Suite) -> Path:
+    """Where the items are: in the suite's folder, or prepared in the data folder.
+
+    Raises:
+        MissingData: if they are in neither.
+    """
+    own = suite.folder / suite.items_file
+    if own.is_file() or not suite.prepared:
+        return own
+    there = data_home() / suite.name / "items.jsonl"
+    if not there.is_file():
+        raise MissingData(
+            f"suite {suite.name}: its items are not part of avbench and not in {there}; get: {suite.download}; then run "
+            f"`avbench data prepare {suite.name} --from FILE`, or give the file with --manifest FILE"
+        )
+    return there
+
+
+def count(suite: Suite) -> int:
+    """How many items the whole suite has, each once: lines of its file, or what is published where that is not here."""
+    try:
+        path = items_file(suite)
+    except MissingData:
+        return suite.expected
+    return len(read_items(path))
+
+
+def sampled(items: tuple[Item, ...], samples: int) -> tuple[Item, ...]:
+    """Each item as often as it is to be made: `x` becomes `x#0`, `x#1`, ...; one sample leaves the items as they are."""
+    if samples == 1:
+        return items
+    return tuple(
+        dataclasses.replace(item, id=f"{item.id}#{k}", fields={**item.fields, SAMPLE: {"id": item.id, "index": k}})
+        for item in items
+        for k in range(samples)
+    )
+
+
+def original(item: Item) -> str:
+    """The id of an item before it was repeated for several samples."""
+    found = item.fields.get(SAMPLE)
+    return str(found["id"]) if isinstance(found, Mapping) and "id" in found else item.id
 
 
 def read_items(path: Path) -> tuple[Item, ...]:
@@ -132,7 +224,7 @@ def read_items(path: Path) -> tuple[Item, ...]:
             raise BadManifest(f"{where}{column}: not JSON: {error}") from error
         if not isinstance(entry, dict):
             raise BadManifest(f"{where}: expected an object, got {type(entry).__name__}")
-        _check(entry, _ITEM, {"id"}, where)
+        check(entry, ITEM, where)
         try:
             json.dumps(entry, ensure_ascii=False).encode()
             copy.deepcopy(entry)
@@ -150,7 +242,7 @@ def read_items(path: Path) -> tuple[Item, ...]:
             raise BadManifest(f"{where}: id '{entry['id']}' is already on line {seen[entry['id']]}; ids must differ")
         seen[entry["id"]] = number
         events = entry.get("events", [])
-        if not all(isinstance(e, int | float) and not isinstance(e, bool) and abs(e) < _LARGE for e in events):
+        if not all(isinstance(e, int | float) and not isinstance(e, bool) and abs(e) < LARGE for e in events):
             raise BadManifest(f"{where}: events must be finite numbers (seconds), got {events!r:.80}")
         if not all(isinstance(t, str) for t in entry.get("tags", [])):
             raise BadManifest(f"{where}: tags must be strings, got {entry['tags']}")
@@ -170,7 +262,7 @@ def _inside(folder: Path, name: str, path: Path) -> Path:
 
 
 def _positive(value: float) -> bool:
-    return 0 < value < _LARGE
+    return 0 < value < LARGE
 
 
 def _check_values(table: Mapping[str, Any], path: Path) -> None:
@@ -185,40 +277,44 @@ def _check_values(table: Mapping[str, Any], path: Path) -> None:
     for condition in table.get("conditions", ()):
         if condition not in CONDITIONS:
             raise BadManifest(f"{path}: unknown condition {condition!r:.80}; known are {', '.join(CONDITIONS)}")
+    if not 1 <= table.get("samples_per_item", 1) <= MOST_SAMPLES:
+        raise BadManifest(f"{path}: samples_per_item must be 1 to {MOST_SAMPLES}, got {table['samples_per_item']!r:.80}")
+    for name, classes in table.get("aspects", {}).items():
+        if not (isinstance(classes, list) and classes and all(isinstance(c, str) and c for c in classes)):
+            raise BadManifest(f"{path}: [aspects]: {name:.80} must be a list of classes, got {classes!r:.80}")
 
 
-def _check(table: Mapping[str, Any], known: Mapping[str, type], required: set[str], where: str) -> None:
-    for key, value in table.items():
-        if key not in known:
-            raise BadManifest(f"{where}: unknown key '{key}'; known are {', '.join(sorted(known))}")
-        wanted = known[key]
-        fits = isinstance(value, int | float) if wanted is float else isinstance(value, wanted)
-        if not fits or (isinstance(value, bool) and wanted in (int, float)):
-            raise BadManifest(f"{where}: {key} must be {wanted.__name__}, got {type(value).__name__} {value!r:.80}")
-    missing = sorted(required - set(table))
-    if missing:
-        raise BadManifest(f"{where}: key '{missing[0]}' is missing")
-
-
-def _metrics(table: Any, where: str) -> tuple[MetricSpec, ...]:
-    if not isinstance(table, dict) or set(table) != {"metrics"} or not isinstance(table["metrics"], list):
-        raise BadManifest(f"{where}: expected one key, metrics = [...]")
-    specs = []
-    for entry in table["metrics"]:
-        if not isinstance(entry, str):
-            raise BadManifest(f'{where}: a metric is a name such as "av_align[javisbench]", got {entry!r:.80}')
+def _metrics(plan: Mapping[str, Any], where: str) -> tuple[tuple[MetricSpec, ...], dict[str, tuple[str, ...]]]:
+    """The metrics of a protocol, and for which items alone each is, by its label."""
+    specs, only = [], {}
+    for entry in plan["metrics"]:
+        text, tags = entry, None
+        if isinstance(entry, dict) and set(entry) == {"metric", "only"}:
+            text, tags = entry["metric"], entry["only"]
+            if not (isinstance(tags, list) and tags and all(isinstance(t, str) for t in tags)):
+                raise BadManifest(f"{where}: only must be a list of tags, got {tags!r:.80}")
+        if not isinstance(text, str):
+            raise BadManifest(
+                f'{where}: a metric is a name such as "av_align[javisbench]", '
+                f'or {{metric = "...", only = ["tag"]}}, got {entry!r:.80}'
+            )
         try:
-            specs.append(registry.parse_spec(entry))
-        except BadParameter as error:
+            spec = registry.parse_spec(text)
+            if tags is not None:
+                only[registry.metric(spec.name, **dict(spec.parameters)).label] = tuple(tags)
+        except (BadParameter, UnknownName) as error:
             raise BadManifest(f"{where}: {error}") from error
-    return tuple(specs)
+        specs.append(spec)
+    if not all(isinstance(name, str) for name in plan.get("not_yet", ())):
+        raise BadManifest(f"{where}: not_yet must be names, got {plan['not_yet']!r:.80}")
+    return tuple(specs), only
 
 
 # ------------------------------------------------------------------ reference clips
 
 
 def _references(suite: Suite, table: Mapping[str, Any], path: Path) -> References | None:
-    _check(table, _REFERENCE, set(), f"{path}: [reference]")
+    check(table, REFERENCE, f"{path}: [reference]")
     if "renderer" in table:
         _check_renderer(table["renderer"], f"{path}: [reference]")
         return Rendered(suite, table["renderer"])
@@ -256,8 +352,9 @@ class Rendered(References):
         """Render what is missing."""
         s = self.suite
         module = importlib.import_module(f"avbench.{self.renderer}")
+        once = {original(item): dataclasses.replace(item, id=original(item)) for item in items}
         paths: dict[str, Path] = module.write(
-            items,
+            list(once.values()),
             self.folder,
             width=s.width,
             height=s.height,
@@ -266,7 +363,18 @@ class Rendered(References):
             sample_rate=s.sample_rate,
             progress=None if self.progress is None else functools.partial(self.progress, "render"),
         )
-        return {item.id: ClipFile(item.id, paths[item.id]).of(item) for item in items}
+        return {item.id: ClipFile(item.id, paths[original(item)]).of(item) for item in items}
+
+
+class Given(References):
+    """Reference clips of which each is known already."""
+
+    def __init__(self, clips: Mapping[str, ClipFile]) -> None:
+        self.clips = clips
+
+    def ready(self, items: Sequence[Item]) -> dict[str, ClipFile]:
+        """Those of the items."""
+        return {i.id: self.clips[i.id] for i in items if i.id in self.clips}
 
 
 class InFolder(References):
@@ -286,4 +394,4 @@ class InFolder(References):
         clips = {c.id: c for c in find_clips(self.folder).clips} | {
             c.id.rsplit("/", 1)[-1]: c for c in find_clips(self.folder).clips
         }
-        return {i.id: clips[i.id].of(i) for i in items if i.id in clips}
+        return {i.id: clips[original(i)].of(i) for i in items if original(i) in clips}

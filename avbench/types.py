@@ -495,6 +495,18 @@ class Suite:
         seconds, frame_rate, width, height, sample_rate: The clips that are asked for.
         reference: Finds the reference clip of an item; raises `MissingData`. None for a suite without reference clips.
         folder: Where the suite's files are.
+        protocol, protocols: The one that `metrics` are of, and all there are.
+        not_yet: What the protocol computes beside `metrics` and avbench does not.
+        only: Metrics for some items alone, by label: an item has to have one of these tags.
+        paper, used_in: Who introduced the suite, and who used the protocol.
+        download: What a user has to get.
+        samples_per_item: How often each item is made; `items` has all of them.
+        conformance: `error`, `flag` or `ignore` for a clip with less than the suite's `seconds`, `frame_rate`, ...
+        aspects: Groups of classes; an item is in a class by the tag `<aspect>: <class>`.
+        expected: How many items the whole suite has, each counted once.
+        items_file: Their file, in `folder`.
+        prepared: Whether it is made on the user's machine, since the items cannot be part of avbench.
+        statistics: A published file of reference features, under the suite's data folder.
     """
 
     name: str
@@ -512,6 +524,20 @@ class Suite:
     reference: References | None = field(default=None, compare=False)
     source: str = ""
     licence: str = ""
+    protocol: str = ""
+    protocols: tuple[str, ...] = ()
+    not_yet: tuple[str, ...] = ()
+    only: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    paper: str = ""
+    used_in: str = ""
+    download: str = ""
+    samples_per_item: int = 1
+    conformance: Mapping[str, str] = field(default_factory=dict)
+    aspects: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    expected: int = 0
+    items_file: str = "items.jsonl"
+    prepared: bool = False
+    statistics: str = ""
 
 
 class References(ABC):

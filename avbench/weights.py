@@ -107,7 +107,7 @@ def listed(file: str | None = None) -> list[Listed]:
     for name, (checkpoint, users) in sorted(published().items()):
         if file is None or file == name or file in users:
             path = place(checkpoint)
-            digest = _digest(path) if path.is_file() else ""
+            digest = sha256_of(path) if path.is_file() else ""
             wanted = checkpoint.sha256 or _lock().get(name)
             state: Literal["present", "missing", "changed"] = "missing"
             if digest:
@@ -139,7 +139,7 @@ def resolve(extractor: Extractor, given: Path | None) -> tuple[Path | None, str 
         if not given.is_file():
             raise MissingData(f"{extractor.label}: there is no checkpoint file {given}")
         beside = [_there(extractor, companion, given.with_name(companion.file)) for companion in extractor.companions]
-        return given, _together([_digest(path) for path in (given, *beside)])
+        return given, _together([sha256_of(path) for path in (given, *beside)])
     files = (checkpoint, *extractor.companions)
     paths = [_there(extractor, file, place(file)) for file in files]
     return paths[0], _together([_checked(file, path) for file, path in zip(files, paths, strict=True)])
@@ -163,7 +163,7 @@ def _together(digests: list[str]) -> str:
 
 def _checked(checkpoint: Checkpoint, path: Path) -> str:
     """The file's hash, which is the published one, or the recorded one, or is recorded now."""
-    found, recorded = _digest(path), None if checkpoint.package else _lock().get(checkpoint.file)
+    found, recorded = sha256_of(path), None if checkpoint.package else _lock().get(checkpoint.file)
     wanted = checkpoint.sha256 or recorded
     if wanted is not None and found != wanted:
         which = "published" if checkpoint.sha256 else "seen at its first use"
@@ -191,7 +191,8 @@ def _record(file: str, digest: str) -> None:
     write_bytes(_lock_path(), (json.dumps({**_lock(), file: digest}, indent=1, sort_keys=True) + "\n").encode())
 
 
-def _digest(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """Hash of a file, computed once while the file stays as it is."""
     stat = path.stat()
     return _sha256(path, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
 
@@ -243,7 +244,7 @@ def fetch(file: str, progress: Callable[[int, int], None] | None = None) -> Path
             failures.append(f"{url}: {error}")
     else:
         raise MissingData(f"{entry.checkpoint.file}: no address answered ({'; '.join(failures)}); {by_hand}")
-    digest = _digest(part)
+    digest = sha256_of(part)
     wanted = entry.checkpoint.sha256 or _lock().get(entry.checkpoint.file)
     if wanted is not None and digest != wanted:
         part.unlink()
@@ -294,7 +295,7 @@ def bring(source: Path, file: str | None = None) -> Path:
         raise BadParameter(
             f"{entry.checkpoint.file} comes with avbench and is not imported; give `weights` to use another file"
         )
-    digest, wanted = _digest(source), entry.checkpoint.sha256 or _lock().get(entry.checkpoint.file)
+    digest, wanted = sha256_of(source), entry.checkpoint.sha256 or _lock().get(entry.checkpoint.file)
     if wanted is not None and digest != wanted:
         raise BadParameter(f"{source} is not {entry.checkpoint.file}: its sha256 is {digest}, expected {wanted}")
     entry.path.parent.mkdir(parents=True, exist_ok=True)

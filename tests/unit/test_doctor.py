@@ -61,7 +61,7 @@ def test_a_suite_without_its_data_says_where_to_get_them(
 ) -> None:
     suite = suites.load(str(suite_folder(["a"])))
     monkeypatch.setattr(suites, "names", lambda: ["mine"])
-    monkeypatch.setattr(suites, "load", lambda name: suite)
+    monkeypatch.setattr(suites, "described", lambda name: suite)
     (check,) = doctor._data()
     assert check.state == "missing"
     assert "https://example.org/clips.zip" in check.detail
