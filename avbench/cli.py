@@ -23,6 +23,7 @@ from rich.table import Table
 
 from avbench import __version__, compare_command, report_command, suites_command, table_command
 from avbench.agree_command import app as agree_app
+from avbench.data_command import app as data_app
 from avbench.distort_command import app as distort_app
 from avbench.errors import AvbenchError
 from avbench.leaderboard_command import app as leaderboard_app
@@ -52,6 +53,7 @@ app.command()(report_command.report)
 app.add_typer(leaderboard_app, name="leaderboard")
 app.command()(suites_command.suites)
 app.add_typer(protocol_app, name="protocol")
+app.add_typer(data_app, name="data")
 
 Metrics = Annotated[
     str | None,
@@ -359,6 +361,11 @@ def _show(result: Any, as_json: bool) -> None:
         table.add_row(_safe(s.metric), _ARROW[s.better], value, interval, _safe(s.unit), colour + part)
     out = _out()
     out.print(table)
+    covered = result.suite.get("coverage")
+    if covered:
+        share = f"{covered['prepared']}/{covered['items']} ({100 * covered['prepared'] / max(covered['items'], 1):.1f} %)"
+        lacking = f"; `avbench data status {result.suite['name']}` lists what is missing" if covered["missing"] else ""
+        out.print(f"{'[yellow]' if lacking else ''}clips of the suite that are here: {share}{lacking}", highlight=False)
     reasons: dict[str, set[str]] = {}
     for s in result.metrics:
         for clip, reason in s.unscored.items():

@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 
 from avbench import media, registry, suites, torchvision_guard, weights
+from avbench.data.references import Prepared
 from avbench.encode import write_clip
 from avbench.errors import AvbenchError
 from avbench.store import default_home, package_versions
@@ -117,8 +118,8 @@ def _data() -> list[Check]:
         if isinstance(reference, Rendered):
             made = len(list(reference.folder.glob("*.mp4"))) if reference.folder.is_dir() else 0
             found.append(Check(f"data of {name}", "ok", f"rendered when needed; {made} clips in {reference.folder}"))
-        elif isinstance(reference, InFolder):
-            state: Literal["ok", "missing"] = "ok" if reference.folder.is_dir() else "missing"
+        elif isinstance(reference, InFolder | Prepared):
+            state: Literal["ok", "missing"] = "ok" if reference.there else "missing"
             found.append(Check(f"data of {name}", state, f"{reference.folder}; from: {reference.obtain}"))
         else:
             found.append(Check(f"data of {name}", "ok", "no reference clips"))

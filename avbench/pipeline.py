@@ -27,6 +27,7 @@ from typing import Any
 from avbench import __version__, conformance, engine, groups, registry, results, suites, weights
 from avbench import reference_stats as reference_stats_of
 from avbench.batches import choose_device
+from avbench.data.references import coverage
 from avbench.encode import write_clip, write_wav
 from avbench.errors import AvbenchError, BadParameter
 from avbench.folders import AUDIO_SUFFIXES, beside, file_name, find_clips, match, shown
@@ -376,7 +377,7 @@ def _score(
     uses_network = any(w.extractor.weights is not None for w in loaded)
     result = Result(
         model=model,
-        suite={} if suite is None else _described(suite, conformance.checked(less, suite)),
+        suite={} if suite is None else _described(suite, items, conformance.checked(less, suite)),
         request=job.request,
         metrics=tuple(scores),
         clips={
@@ -422,14 +423,14 @@ def _less(
     return less
 
 
-def _described(suite: Suite, said: Mapping[str, Any]) -> dict[str, Any]:
+def _described(suite: Suite, items: Sequence[Item], said: Mapping[str, Any]) -> dict[str, Any]:
     """The suite, as a result names it."""
     more: dict[str, Any] = {"protocol": suite.protocol} if suite.protocol else {}
     if suite.not_yet:
         more["not_yet"] = list(suite.not_yet)
     if said:
         more["conformance"] = said
-    return {"name": suite.name, "version": suite.version, "items": _items_hash(suite), **more}
+    return {"name": suite.name, "version": suite.version, "items": _items_hash(suite), **more, **coverage(suite, items)}
 
 
 def in_order(extractors: list[Any], precision: Precision = "float32") -> list[Wanted]:

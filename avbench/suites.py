@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from avbench import content, item_tables, registry
+from avbench.data.references import Prepared, at_home
 from avbench.errors import BadManifest, BadParameter, MissingData, UnknownName
 from avbench.folders import find_clips, match
 from avbench.store import default_home
@@ -62,7 +63,7 @@ def load(name: str, *, protocol: str | None = None, limit: int | None = None, ma
     path = items_file(suite) if manifest is None else Path(manifest)
     items = read_items(path) if manifest is None else item_tables.read(path)
     whole = len(items)
-    return dataclasses.replace(suite, items=sampled(items[:limit], suite.samples_per_item), expected=whole)
+    return at_home(dataclasses.replace(suite, items=sampled(items[:limit], suite.samples_per_item), expected=whole))
 
 
 def described(name: str, *, protocol: str | None = None) -> Suite:
@@ -177,6 +178,8 @@ def items_file(suite: Suite) -> Path:
 
 def count(suite: Suite) -> int:
     """How many items the whole suite has, each once: lines of its file, or what is published where that is not here."""
+    if suite.items:  # loaded, perhaps with a limit
+        return suite.expected
     try:
         path = items_file(suite)
     except MissingData:
@@ -318,6 +321,8 @@ def _references(suite: Suite, table: Mapping[str, Any], path: Path) -> Reference
     if "renderer" in table:
         _check_renderer(table["renderer"], f"{path}: [reference]")
         return Rendered(suite, table["renderer"])
+    if table.get("prepared"):
+        return Prepared(suite, data_home() / suite.name)
     if "folder" in table:
         if "\0" in table["folder"] or Path(table["folder"]).is_absolute() or ".." in Path(table["folder"]).parts:
             raise BadManifest(f"{path}: [reference]: folder = {table['folder']!r} leads out of the suite's folder")
@@ -383,6 +388,11 @@ class InFolder(References):
     def __init__(self, suite: Suite, folder: str, obtain: str) -> None:
         self.suite, self.obtain = suite, obtain
         self.folder = suite.folder / folder if (suite.folder / folder).is_dir() else data_home() / suite.name / folder
+
+    @property
+    def there(self) -> bool:
+        """Whether the folder is."""
+        return self.folder.is_dir()
 
     def ready(self, items: Sequence[Item]) -> dict[str, ClipFile]:
         """Find them."""

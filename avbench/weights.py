@@ -16,18 +16,16 @@ import json
 import os
 import shutil
 import urllib.error
-import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from avbench import registry
+from avbench.downloads import download
 from avbench.errors import AvbenchError, BadParameter, MissingData, UnknownName
 from avbench.store import default_home, write_bytes
 from avbench.types import Checkpoint, Extractor
-
-_BLOCK = 2**20
 
 
 @dataclass(frozen=True)
@@ -238,7 +236,7 @@ def fetch(file: str, progress: Callable[[int, int], None] | None = None) -> Path
     failures = []
     for url in direct:
         try:
-            _download(url, part, progress)
+            download(url, part, progress)
             break
         except (urllib.error.URLError, OSError, ValueError) as error:
             failures.append(f"{url}: {error}")
@@ -252,28 +250,6 @@ def fetch(file: str, progress: Callable[[int, int], None] | None = None) -> Path
     part.replace(entry.path)
     _checked(entry.checkpoint, entry.path)
     return entry.path
-
-
-def _download(url: str, part: Path, progress: Callable[[int, int], None] | None) -> None:
-    have = part.stat().st_size if part.is_file() else 0
-    request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})  # noqa: S310 - http(s) only
-    try:
-        answer = urllib.request.urlopen(request, timeout=60)  # noqa: S310 - http(s) only
-    except urllib.error.HTTPError as error:
-        if error.code != 416:  # nothing is left to send
-            raise
-        return
-    with answer, part.open("ab" if have and answer.status == 206 else "wb") as file:
-        done = have if answer.status == 206 else 0
-        left = int(answer.headers.get("Content-Length") or 0)
-        total = done + left if left else 0
-        while block := answer.read(_BLOCK):
-            file.write(block)
-            done += len(block)
-            if progress is not None:
-                progress(done, total)
-    if total and done != total:
-        raise ValueError(f"the connection ended after {done} of {total} bytes; the same command goes on from there")
 
 
 def bring(source: Path, file: str | None = None) -> Path:

@@ -7,6 +7,7 @@ import tomllib
 import pytest
 
 from avbench import content, pipeline, registry, suite_schema, suites
+from avbench.data.references import Prepared
 from avbench.errors import MissingData
 from avbench.folders import file_name
 from avbench.media import Reader
@@ -86,7 +87,7 @@ def test_a_reference_clip_is_there_or_the_message_says_where_to_get_it(name: str
     suite = loaded(name, limit=1)
     if suite.reference is None:
         pytest.skip("a suite without reference clips")
-    if isinstance(suite.reference, InFolder) and not suite.reference.folder.is_dir():
+    if isinstance(suite.reference, InFolder | Prepared) and not suite.reference.folder.is_dir():
         with pytest.raises(MissingData) as caught:
             suite.reference.ready(suite.items)
         assert str(suite.reference.folder) in str(caught.value)

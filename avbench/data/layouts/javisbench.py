@@ -8,9 +8,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from avbench.data.layout import Found, How, Tree
-
 from avbench import item_tables, suites
+from avbench.data.layout import Found, How, Tree
 from avbench.errors import BadFolder, BadManifest
 from avbench.types import Item, Suite
 
