@@ -195,11 +195,14 @@ def run(
     batch_size: int | None = None,
     precision: Precision = "float32",
     progress: Progress | None = None,
+    samples: int = 1,
+    allow_missing: bool = False,
 ) -> Result:
     """Generate a suite's clips and score them; the same call goes on where an interrupted one stopped.
 
     Args:
-        model: Name, or name with parameters such as `shifted[seconds=0.2]`.
+        model: Name, name with parameters such as `shifted[seconds=0.2]`, or where it is: `dir:/clips`, `proc:worker.toml`,
+            `cascade:file.toml`, `py:package.module:Class`.
         suite: Name, or the path of a folder with a `suite.toml`.
         metrics: As in `score`.
         limit: Only the suite's first items.
@@ -214,6 +217,8 @@ def run(
         batch_size: Clips in one batch of a network.
         precision: Of networks: `float32`, or faster and less exact `tf32` (CUDA) or `bf16`, which signatures then show.
         progress: Called with stage, done, total.
+        samples: Clips per item, each with a seed of its own.
+        allow_missing: Go on without items that the model has no clip for; the result counts them.
 
     Raises:
         UnknownName, BadParameter, MissingData, OtherRun: with what to do.
@@ -231,4 +236,6 @@ def run(
         manifest=manifest,
         options=options,
         progress=progress,
+        samples=samples,
+        allow_missing=allow_missing,
     )

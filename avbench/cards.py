@@ -9,8 +9,8 @@ from typing import Any
 
 from avbench import content, registry
 from avbench import suites as suite_files
-from avbench.errors import MissingData
-from avbench.types import Component, Suite
+from avbench.errors import AvbenchError, MissingData
+from avbench.types import Component, Generator, Suite
 
 _ARROW = {"higher": "higher is better", "lower": "lower is better", "none": "reported, not ranked"}
 
@@ -51,20 +51,43 @@ def metric(name: str) -> dict[str, Any]:
 
 
 def models() -> list[dict[str, Any]]:
-    """Name, title and conditions of every model."""
-    return [
-        {"model": name, "needs of an item": ", ".join(cls.conditions) or "nothing", "title": cls.title}
-        for name, cls in ((n, registry.generator_class(n)) for n in registry.names("generators"))
-    ]
+    """Name, task, conditions, title of every model, and whether it could run here."""
+    return [_model(name) for name in registry.names("generators")]
+
+
+def _model(name: str) -> dict[str, Any]:
+    try:
+        cls = registry.generator_class(name)
+        found = {
+            "model": name,
+            "task": cls.task,
+            "needs of an item": ", ".join(cls.conditions) or "nothing",
+            "here": _here(registry.generator(name)),
+            "title": cls.title,
+        }
+    except AvbenchError as error:  # one description that is wrong must not hide the others
+        return {"model": name, "task": "", "needs of an item": "", "here": "broken", "title": str(error)}
+    return found
+
+
+def _here(model: Generator) -> str:
+    missing = model.missing()
+    return "ready" if not missing else f"{len(missing)} missing"
 
 
 def model(name: str) -> dict[str, Any]:
     """Everything about one model; its card is Markdown."""
     cls = registry.generator_class(name)
+    made = registry.generator(name)
     return {
         "model": name,
         "title": cls.title,
+        "task": cls.task,
         "needs of an item": ", ".join(cls.conditions) or "nothing",
+        "makes": ", ".join(cls.produces),
+        "length": f"{cls.clip_seconds:g} s" if cls.clip_seconds else "as asked for",
+        **{f"needs {key}": text for key, text in cls.requires.items()},
+        "missing here": "; ".join(made.missing()) or "nothing",
         "parameters": parameters(cls),
         "revision": cls.revision,
         "source": cls.source,

@@ -22,6 +22,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 
 from avbench import __version__, compare_command, report_command, suites_command, table_command
+from avbench.adapters_command import app as adapters_app
 from avbench.agree_command import app as agree_app
 from avbench.data_command import app as data_app
 from avbench.distort_command import app as distort_app
@@ -54,6 +55,7 @@ app.add_typer(leaderboard_app, name="leaderboard")
 app.command()(suites_command.suites)
 app.add_typer(protocol_app, name="protocol")
 app.add_typer(data_app, name="data")
+app.add_typer(adapters_app)
 
 Metrics = Annotated[
     str | None,
@@ -90,7 +92,16 @@ Pictures = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 ModelName = Annotated[
-    str, typer.Option("--model", help="As `avbench models` lists them; 'shifted[seconds=0.2]' sets a parameter.")
+    str,
+    typer.Option(
+        "--model",
+        help="As `avbench models` lists them ('shifted[seconds=0.2]' sets a parameter), "
+        "or dir:FOLDER, proc:FILE, cascade:FILE, py:MODULE:CLASS.",
+    ),
+]
+Samples = Annotated[int, typer.Option("--samples", min=1, help="Clips per item, each with a seed of its own.")]
+AllowMissing = Annotated[
+    bool, typer.Option("--allow-missing", help="Go on without items that the model has no clip for; the result counts them.")
 ]
 SuiteName = Annotated[str, typer.Option("--suite", help="As `avbench suites` lists them, or a folder with a suite.toml.")]
 
@@ -141,6 +152,8 @@ def run(
     reference_stats: ReferenceStats = None,
     protocol: Protocol = None,
     manifest: Manifest = None,
+    samples: Samples = 1,
+    allow_missing: AllowMissing = False,
     device: Device = "auto",
     precision: PrecisionName = "float32",
     workers: Workers = None,
@@ -164,6 +177,8 @@ def run(
             precision=precision,  # type: ignore[arg-type]  # Options checks it
             workers=workers,
             progress=progress,
+            samples=samples,
+            allow_missing=allow_missing,
         )
     _show(result, as_json)
 
@@ -216,15 +231,32 @@ def generate(
     seed: Seed = 0,
     out: Out = None,
     manifest: Manifest = None,
+    samples: Samples = 1,
+    allow_missing: AllowMissing = False,
     as_json: AsJson = False,
 ) -> None:
     """The first half of `run` alone; `run` with the same --out goes on from there."""
     from avbench import pipeline
 
     with progress_bars(as_json) as progress:
-        folder = pipeline.generate(model, suite, limit=limit, seed=seed, out=out, manifest=manifest, progress=progress)
+        folder, clips = pipeline.generate_clips(
+            model,
+            suite,
+            limit=limit,
+            seed=seed,
+            out=out,
+            manifest=manifest,
+            progress=progress,
+            samples=samples,
+            allow_missing=allow_missing,
+        )
     files = sorted(p.name for p in folder.iterdir())
-    typer.echo(json.dumps({"clips": str(folder), "files": files}, indent=1) if as_json else f"{len(files)} files in {folder}")
+    if as_json:
+        typer.echo(json.dumps({"clips": str(folder), "files": files, "unmade": dict(clips.unmade)}, indent=1))
+        return
+    typer.echo(f"{len(files)} files in {folder}")
+    for id, why in clips.unmade.items():
+        _err().print(f"[yellow]no clip:[/] {_safe(id)}: {_safe(why)}", highlight=False)
 
 
 @app.command()
@@ -298,9 +330,14 @@ def _err() -> Console:
     return Console(file=sys.stderr, soft_wrap=True)
 
 
+def printable(text: str) -> str:
+    """Text from files and users without control characters, which move a terminal's cursor."""
+    return "".join(f"\\x{ord(c):02x}" if unicodedata.category(c) == "Cc" and c not in "\n\t" else c for c in text)
+
+
 def _safe(text: str) -> str:
-    """Text from files and users as it is printed: no markup, and no control characters that move a terminal's cursor."""
-    return escape("".join(f"\\x{ord(c):02x}" if unicodedata.category(c) == "Cc" and c not in "\n\t" else c for c in text))
+    """Text from files and users as rich prints it: no markup, no control characters."""
+    return escape(printable(text))
 
 
 def split_names(text: str | None) -> list[str] | None:

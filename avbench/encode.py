@@ -80,7 +80,7 @@ def write_frames(
     """
     if not 0 < frame_rate < 10_000:
         raise BadParameter(f"{path.name}: frame_rate must be positive, got {frame_rate}")
-    with _whole(path) as partial, av.open(str(partial), "w", format="mp4", options={"movflags": "+faststart"}) as out:
+    with whole(path) as partial, av.open(str(partial), "w", format="mp4", options={"movflags": "+faststart"}) as out:
         rate = Fraction(frame_rate).limit_denominator(30_000)
         video = out.add_stream("libx264", rate=rate, options={"qp": str(qp), "preset": "veryfast"})
         video.codec_context.thread_count = 1
@@ -111,7 +111,7 @@ def replace_audio(path: Path, picture: Path, audio: NDArray[np.float32], sample_
         BadParameter: if the other file has no picture, or for sound as in `write_frames`.
         AvbenchError: if the file cannot be read, or mp4 cannot hold its pictures.
     """
-    with _whole(path) as partial, av.open(str(picture)) as source, av.open(str(partial), "w", format="mp4") as out:
+    with whole(path) as partial, av.open(str(picture)) as source, av.open(str(partial), "w", format="mp4") as out:
         before = next((s for s in source.streams.video if not s.disposition & Disposition.attached_pic), None)
         if before is None:
             raise BadParameter(f"{picture}: there is no picture to copy")
@@ -125,17 +125,35 @@ def replace_audio(path: Path, picture: Path, audio: NDArray[np.float32], sample_
             _encode_audio(out, sound, audio, sample_rate, 0.0)
 
 
+def drop_audio(path: Path, picture: Path) -> None:
+    """Write a file with the pictures of another, copied packet by packet, and no sound.
+
+    Raises:
+        BadParameter: if the other file has no picture.
+        AvbenchError: if the file cannot be read or written.
+    """
+    with whole(path) as partial, av.open(str(picture)) as source, av.open(str(partial), "w") as out:
+        before = next((s for s in source.streams.video if not s.disposition & Disposition.attached_pic), None)
+        if before is None:
+            raise BadParameter(f"{picture}: there is no picture to copy")
+        after = out.add_stream_from_template(before)
+        for packet in source.demux(before):
+            if packet.dts is not None:
+                packet.stream = after
+                out.mux(packet)
+
+
 def write_wav(path: Path, audio: NDArray[np.float32], sample_rate: int) -> None:
     """Write audio `(channels, N)` as 16-bit PCM WAV."""
     import soundfile
 
-    with _whole(path) as partial:
+    with whole(path) as partial:
         rounded = np.clip(np.rint(audio * 32768.0), -32768, 32767).astype(np.int16)  # soundfile would round down
         soundfile.write(partial, rounded.T, sample_rate, format="WAV", subtype="PCM_16")
 
 
 @contextmanager
-def _whole(path: Path) -> Iterator[Path]:
+def whole(path: Path) -> Iterator[Path]:
     """A name to write under, which becomes `path` at the end; two processes that make the same file do not meet.
 
     Raises:

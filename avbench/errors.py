@@ -6,6 +6,7 @@
     ├── BadManifest         a suite file, item list or result that does not follow its schema
     ├── BadFolder           a folder of clips that is missing, empty or ambiguous
     ├── MissingData         reference clips or weights that are not on this machine
+    ├── BadCondition        an item without the condition that a model needs, or with one that cannot be used
     ├── OtherRun            a run folder that holds a different run
     ├── OffProtocol         clips that are less than the protocol demands
     └── BadClip             a clip that is refused; carries a reason code
@@ -80,6 +81,10 @@ class BadFolder(AvbenchError):
 
 class MissingData(AvbenchError):
     """Something to download or to make first; the message says what, from where, and where to put it."""
+
+
+class BadCondition(AvbenchError):
+    """A condition of an item that is missing or cannot be used; the message names item, condition and what to do."""
 
 
 class OtherRun(AvbenchError):

@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from avbench.errors import BadFolder
-from avbench.types import ClipFile, Item
+from avbench.types import SAMPLE, ClipFile, Item
 
 VIDEO_SUFFIXES = (".mp4", ".mkv", ".webm", ".mov", ".avi", ".mpg", ".mpeg", ".m4v")
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".m4a", ".opus", ".aac")
@@ -178,7 +178,7 @@ class _Names:
                 if isinstance(path := item.fields.get(key), str) and path:
                     self._add(self.exact, shown(Path(path).with_suffix("").as_posix()).lstrip("/"), item)
                     self._add(self.exact, shown(Path(path).stem), item)
-            sample = item.fields.get("sample_of")
+            sample = item.fields.get(SAMPLE)
             index = sample["index"] if isinstance(sample, Mapping) else 0
             if plain := letters(item.prompt):
                 self._add(self.prompts, f"{plain}-{index}", item)

@@ -19,25 +19,26 @@ import dataclasses
 import hashlib
 import os
 import platform
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from avbench import __version__, conformance, engine, groups, registry, results, suites, weights
+from avbench import __version__, conformance, engine, generation, groups, registry, results, suites, weights
 from avbench import reference_stats as reference_stats_of
+from avbench.adapters.config import is_spec
+from avbench.adapters.folder import Folder
 from avbench.batches import choose_device
 from avbench.data.references import coverage
-from avbench.encode import write_clip, write_wav
-from avbench.errors import AvbenchError, BadParameter
-from avbench.folders import AUDIO_SUFFIXES, beside, file_name, find_clips, match, shown
+from avbench.errors import BadParameter
+from avbench.folders import beside, file_name, find_clips, match, shown
+from avbench.generation import Clips
 from avbench.options import Options, Precision, Wanted
 from avbench.reference_stats import Reference, ReferenceFile
 from avbench.results import Result
 from avbench.rows import Table, features_of, number_of, signature
 from avbench.run_folder import RunFolder, opened, request_of, write_info
 from avbench.store import DiskStore, default_home, package_versions
-from avbench.types import Clip, ClipFile, Generator, Item, Metric, MetricSpec, Suite, canonical
+from avbench.types import Generator, Item, Metric, MetricSpec, Suite, canonical
 
 Progress = Callable[[str, int, int], None]
 
@@ -58,22 +59,32 @@ def run(
     manifest: Path | str | None = None,
     options: Options | None = None,
     progress: Progress | None = None,
+    samples: int = 1,
+    allow_missing: bool = False,
 ) -> Result:
     """Generate, then score; see `avbench.run`."""
-    chosen = suites.load(suite, protocol=protocol, limit=limit, manifest=manifest)
+    chosen = suites.with_samples(suites.load(suite, protocol=protocol, limit=limit, manifest=manifest), samples)
     files = _statistics(reference_stats, chosen)
     options = _checked(options)
     wanted = choose_metrics(chosen, metrics, files, options)
-    generator = _model(model, chosen)
+    generator = generation.model(model, chosen)
     _report(chosen, progress)
     _prepared(wanted, chosen, files, options)
-    folder = Path(out) if out is not None else Path("runs") / f"{file_name(model)}-{chosen.name}-seed{seed}"
-    with opened(folder, request_of("run", model, chosen, wanted, limit, seed, None, files, options.precision)) as job:
-        clips = _generate(job, generator, chosen, seed, progress)
-        return _score(job, model, chosen, clips, {}, wanted, seed, files, options, progress)
+    folder = _folder(out, model, generator, chosen, seed, samples)
+    asked = request_of("run", model, chosen, wanted, limit, seed, None, files, options.precision, samples)
+    with opened(folder, asked) as job:
+        clips = generation.clips(job, generator, chosen, seed, progress, allow_missing=allow_missing)
+        others = generator.found(chosen).others if isinstance(generator, Folder) else {}
+        shown_as = generator.label if is_spec(model) else model
+        return _score(job, shown_as, chosen, clips, others, wanted, seed, files, options, progress)
 
 
-def generate(
+def generate(model: str, suite: str, **how: Any) -> Path:
+    """The first half of `run` alone; `run` with the same `out` goes on from there. Returns the folder of the clips."""
+    return generate_clips(model, suite, **how)[0]
+
+
+def generate_clips(
     model: str,
     suite: str,
     *,
@@ -82,15 +93,24 @@ def generate(
     out: Path | str | None = None,
     manifest: Path | str | None = None,
     progress: Progress | None = None,
-) -> Path:
-    """The first half of `run` alone; `run` with the same `out` goes on from there. Returns the folder of the clips."""
-    chosen = suites.load(suite, limit=limit, manifest=manifest)
-    generator = _model(model, chosen)
+    samples: int = 1,
+    allow_missing: bool = False,
+) -> tuple[Path, Clips]:
+    """`generate`, and what was made of each item."""
+    chosen = suites.with_samples(suites.load(suite, limit=limit, manifest=manifest), samples)
+    generator = generation.model(model, chosen)
     _report(chosen, progress)
-    folder = Path(out) if out is not None else Path("runs") / f"{file_name(model)}-{chosen.name}-seed{seed}"
-    with opened(folder, request_of("run", model, chosen, None, limit, seed, None)) as job:
-        _generate(job, generator, chosen, seed, progress)
-    return folder / "clips"
+    folder = _folder(out, model, generator, chosen, seed, samples)
+    with opened(folder, request_of("run", model, chosen, None, limit, seed, None, samples=samples)) as job:
+        return folder / "clips", generation.clips(job, generator, chosen, seed, progress, allow_missing=allow_missing)
+
+
+def _folder(out: Path | str | None, model: str, generator: Generator, suite: Suite, seed: int, samples: int) -> Path:
+    """Of a run, where nobody says which."""
+    if out is not None:
+        return Path(out)
+    name = file_name(generator.label if is_spec(model) else model)
+    return Path("runs") / f"{name}-{suite.name}-seed{seed}{f'-x{samples}' if samples > 1 else ''}"
 
 
 def score(
@@ -133,7 +153,7 @@ def score(
     name = f"{file_name(shown(whole.name) or 'root')}-{hashlib.sha256(os.fsencode(whole)).hexdigest()[:8]}"
     folder = Path(out) if out is not None else Path("runs") / f"score-{name}{'-' + chosen.name if chosen else ''}"
     with opened(folder, request_of("score", "", chosen, wanted, limit, 0, directory, files, options.precision)) as job:
-        return _score(job, "", chosen, clips, others, wanted, 0, files, options, progress)
+        return _score(job, "", chosen, Clips(clips, {}), others, wanted, 0, files, options, progress)
 
 
 def _statistics(asked: Sequence[Path | str], suite: Suite | None) -> list[ReferenceFile]:
@@ -168,18 +188,6 @@ def _standing_in(files: Sequence[ReferenceFile], metric: Metric, options: Option
     return reference_stats_of.find(
         files, metric, in_order([registry.needed(n) for n in metric.extractors()], options.precision), load=load
     )
-
-
-def _model(model: str, suite: Suite) -> Generator:
-    """The model, if the suite has what it uses of an item."""
-    generator = registry_generator(model)
-    lacking = [c for c in generator.conditions if c != "reference" and c not in suite.conditions]
-    if lacking:
-        raise BadParameter(
-            f"model {generator.name} needs {', '.join(lacking)}; "
-            f"suite {suite.name} gives {', '.join(suite.conditions) or 'nothing'}"
-        )
-    return generator
 
 
 def _report(suite: Suite, progress: Progress | None) -> None:
@@ -238,72 +246,8 @@ def _free(metric: Metric) -> Iterator[bool]:
 
 
 def registry_generator(model: str) -> Generator:
-    """A model by name, or with parameters: `shifted[seconds=0.2]`."""
-    spec = registry.parse_spec(model)
-    return registry.generator(spec.name, **dict(spec.parameters))
-
-
-# ------------------------------------------------------------------ items -> clips
-
-
-def _generate(job: RunFolder, generator: Generator, suite: Suite, seed: int, progress: Progress | None) -> dict[str, ClipFile]:
-    """The generated clip of each item; only those that are missing are made."""
-    folder, scratch = job.folder / "clips", job.folder / "making"
-    shutil.rmtree(scratch, ignore_errors=True)
-    folder.mkdir(exist_ok=True)
-    for half in folder.glob(".*.partial*"):  # of a run that was killed while it wrote
-        half.unlink()
-    made = {id: file for id, (file, _) in job.ledger.all_made().items() if (folder / file).is_file()}
-    todo = [item for item in suite.items if item.id not in made]
-    with job.stage("generate"):
-        if todo:
-            scratch.mkdir()
-            clips = generator.generate(todo, suite=suite, seed=seed, folder=scratch)
-            for number, (item, clip) in enumerate(_paired(todo, clips, generator.name), 1):
-                file, digest = _place(item, clip, folder)
-                job.ledger.made(item.id, file, digest)
-                made[item.id] = file
-                if progress is not None:
-                    progress("generate", number, len(todo))
-            shutil.rmtree(scratch, ignore_errors=True)
-    return {i.id: _file(i, folder / made[i.id]) for i in suite.items}
-
-
-def _paired(items: list[Item], clips: Iterator[Clip | ClipFile], model: str) -> Iterator[tuple[Item, Clip | ClipFile]]:
-    for item in items:
-        clip = next(clips, None)
-        if clip is None:
-            raise AvbenchError(f"model {model} ended without a clip for item '{item.id}'; it must yield one per item")
-        if clip.id != item.id:
-            raise AvbenchError(f"model {model} gave clip '{clip.id}' where item '{item.id}' was asked for")
-        yield item, clip
-
-
-def _place(item: Item, clip: Clip | ClipFile, folder: Path) -> tuple[str, str]:
-    """Put a generated clip in its place; sound first, so that a picture is never seen without it."""
-    name = file_name(item.id)
-    if isinstance(clip, Clip):
-        if clip.video is None:
-            if clip.audio is None:
-                raise AvbenchError(f"the model's clip for item '{item.id}' has neither picture nor sound")
-            path = folder / f"{name}.wav"
-            write_wav(path, clip.audio, clip.sample_rate)
-        else:
-            path = folder / f"{name}.mp4"
-            write_clip(path, clip)
-    else:
-        path = folder / f"{name}{clip.path.suffix.lower()}"
-        if clip.audio is not None:
-            clip.audio.replace(folder / f"{name}{clip.audio.suffix.lower()}")
-        clip.path.replace(path)
-    with path.open("rb") as file:
-        return path.name, hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _file(item: Item, path: Path) -> ClipFile:
-    beside = (path.with_suffix(suffix) for suffix in AUDIO_SUFFIXES)
-    sound = next((s for s in beside if s != path and s.is_file()), None)
-    return ClipFile(item.id, path, sound).of(item)
+    """A model by name, with parameters (`shifted[seconds=0.2]`), or by where it is (`dir:/clips`)."""
+    return registry.model(model)
 
 
 # ------------------------------------------------------------------ clips -> result
@@ -313,7 +257,7 @@ def _score(
     job: RunFolder,
     model: str,
     suite: Suite | None,
-    clips: Mapping[str, ClipFile],
+    found_clips: Clips,
     others: Mapping[str, str],
     metrics: list[Metric],
     seed: int,
@@ -321,6 +265,7 @@ def _score(
     options: Options,
     progress: Progress | None,
 ) -> Result:
+    clips, unmade = found_clips.made, found_clips.unmade
     items = list(suite.items) if suite is not None else [Item(id) for id in sorted(clips)]
     needs = {m.label: [registry.needed(n) for n in m.extractors()] for m in metrics}
     wanted = in_order([e for found in needs.values() for e in found], options.precision)
@@ -354,7 +299,7 @@ def _score(
         among = groups.groups(suite) if suite is not None else {}
         counts = dict.fromkeys(tables, 0)
         for number, item in enumerate(items, 1):
-            here = features_of(got, at.get(item.id), places)
+            here = features_of(got, at.get(item.id), places, unmade.get(item.id))
             there = features_of(ref, ref_at.get(item.id), ref_places) if ref is not None else {}
             for metric in metrics:
                 if suite is None or _asks_of(suite, metric, item):

@@ -1,5 +1,8 @@
 """The folder is the registry: a component is found by the name of its file.
 
+A model may also be a description, `baselines/<name>/config.toml` (`avbench.adapters`), or be named by where it is:
+`dir:/clips`, `proc:worker.toml`, `cascade:file.toml`, `py:package.module:Class`.
+
 `names("metrics")` lists `avbench/metrics/*.py` and the entry points of the group `avbench.metrics` and imports none;
 `metric("av_align")` imports that one module and makes the one `Metric` defined in it. Adding a component touches no list. A
 plug-in that takes a built-in's name is an error.
@@ -15,6 +18,7 @@ import pkgutil
 import types as pytypes
 import typing
 from importlib import metadata
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from avbench.errors import AvbenchError, BadParameter, UnknownName
@@ -38,9 +42,22 @@ def _modules(kind: Kind) -> dict[str, str]:
     return found
 
 
+def _described() -> dict[str, Path]:
+    """Models that are descriptions; a name that is taken already is an error."""
+    from avbench.adapters import config
+
+    found = config.described()
+    for name in found.keys() & _modules("generators").keys():
+        raise AvbenchError(
+            f"{found[name]} takes the name '{name}' of a model that is there already "
+            f"({_modules('generators')[name]}); rename it"
+        )
+    return found
+
+
 def names(kind: Kind) -> list[str]:
     """Every registered name, sorted; nothing is imported."""
-    return sorted(_modules(kind))
+    return sorted({*_modules(kind), *(_described() if kind == "generators" else ())})
 
 
 def _class(kind: Kind, base: type[C], name: str) -> type[C]:
@@ -78,6 +95,13 @@ def extractor_class(name: str) -> type[Extractor]:
 
 def generator_class(name: str) -> type[Generator]:
     """The class of a model adapter, for its card."""
+    described = _described()
+    if name in described:
+        from avbench.adapters import config
+
+        return config.model_class(described[name])
+    if name not in _modules("generators"):
+        raise UnknownName("model", name, names("generators"))
     return _class("generators", Generator, name)  # type: ignore[type-abstract]
 
 
@@ -88,17 +112,39 @@ def metric(name: str, **parameters: Any) -> Metric:
         UnknownName: with the nearest name.
         BadParameter: for a parameter or value that the metric does not take.
     """
-    return _make(metric_class(name), parameters)
+    return made(metric_class(name), parameters)
 
 
 def extractor(name: str, **parameters: Any) -> Extractor:
     """An extractor with its parameters; raises as `metric` does."""
-    return _make(extractor_class(name), parameters)
+    return made(extractor_class(name), parameters)
 
 
 def generator(name: str, **parameters: Any) -> Generator:
     """A model adapter with its parameters; raises as `metric` does."""
-    return _make(generator_class(name), parameters)
+    return made(generator_class(name), parameters)
+
+
+def model(text: str, *, near: Path | None = None) -> Generator:
+    """A model as a command line or a cascade names it: a name, a name with parameters, or where it is.
+
+    Args:
+        text: `noise`, `shifted[seconds=0.2]`, `dir:/clips`, `proc:worker.toml`, `cascade:file.toml`,
+            `py:module:Class?key=value`.
+        near: Folder that paths of a description start from; None for the current folder.
+
+    Raises:
+        UnknownName, BadParameter, BadManifest, BadFolder: for what cannot be had.
+    """
+    from avbench.adapters import config
+
+    if config.is_spec(text):
+        kind, _, rest = text.partition(":")
+        if near is not None and kind != "py" and not rest.startswith(("/", "~")):
+            text = f"{kind}:{near / rest}"
+        return config.from_spec(text)
+    spec = parse_spec(text)
+    return generator(spec.name, **dict(spec.parameters))
 
 
 def needed(need: Need) -> Extractor:
@@ -126,11 +172,12 @@ def parse_spec(text: str) -> MetricSpec:
             key, value = "variant", part
         if key.strip() in parameters:
             raise BadParameter(f"'{text}': '{key.strip()}' is given twice")
-        parameters[key.strip()] = _literal(value.strip())
+        parameters[key.strip()] = literal(value.strip())
     return MetricSpec(name, tuple(sorted(parameters.items())))
 
 
-def _literal(text: str) -> Any:
+def literal(text: str) -> Any:
+    """A value as it is written on a command line: a number, true, false, none, or text."""
     for convert in (int, float):
         try:
             return convert(text)
@@ -139,7 +186,8 @@ def _literal(text: str) -> Any:
     return {"true": True, "false": False, "none": None}.get(text.lower(), text)
 
 
-def _make(cls: type[C], parameters: dict[str, Any]) -> C:
+def made(cls: type[C], parameters: dict[str, Any]) -> C:
+    """A component of a class, its parameters checked."""
     allowed = {f.name: f for f in dataclasses.fields(cls) if f.init}  # type: ignore[arg-type]
     hints = typing.get_type_hints(cls)
     checked = {}

@@ -18,10 +18,19 @@ from avbench.types import Array, Extractor, Item, Metric, Suite
 Found = dict[str, "dict[str, Array] | engine.Failure"]
 
 
-def features_of(extraction: engine.Extraction | None, position: int | None, places: Mapping[str, int]) -> Found:
-    """Of one clip: each extractor's layers, or why there are none, by the extractor's label."""
+def features_of(
+    extraction: engine.Extraction | None, position: int | None, places: Mapping[str, int], why: str | None = None
+) -> Found:
+    """Of one clip: each extractor's layers, or why there are none, by the extractor's label.
+
+    Args:
+        extraction: Of all clips.
+        position: The clip's in it; None for a clip that is not there.
+        places: Each extractor's in it.
+        why: What is known of a clip that is not there.
+    """
     if extraction is None or position is None:
-        missing = engine.Failure("missing", "the suite expects this clip and it is not there")
+        missing = engine.Failure("missing", why or "the suite expects this clip and it is not there")
         return dict.fromkeys(places, missing)
     return {label: extraction.features(position, place) for label, place in places.items()}
 

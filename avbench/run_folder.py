@@ -52,8 +52,10 @@ def request_of(
     clips: Path | None,
     reference_stats: Sequence[ReferenceFile] = (),
     precision: Precision = "float32",
+    samples: int = 1,
 ) -> dict[str, Any]:
     """What makes two runs the same run, as `run.json` and `result.json` hold it."""
+    several = {"samples": samples} if samples > 1 else {}
     return {
         "verb": verb,
         "model": model,
@@ -65,6 +67,7 @@ def request_of(
         "seed": seed,
         "reference_stats": [file.sha256 for file in reference_stats],
         "precision": precision,
+        **several,
     }
 
 

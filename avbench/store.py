@@ -257,6 +257,8 @@ class Ledger:
             " code TEXT DEFAULT '', detail TEXT DEFAULT '', PRIMARY KEY (clip, extractor))"
         )
         self._db.execute("CREATE TABLE IF NOT EXISTS made (clip TEXT PRIMARY KEY, file TEXT, sha256 TEXT)")
+        for column in {"request", "files"} - {row[1] for row in self._db.execute("PRAGMA table_info(made)")}:
+            self._db.execute(f"ALTER TABLE made ADD COLUMN {column} TEXT DEFAULT ''")
 
     def close(self) -> None:
         """Merge the write-ahead log and close."""
@@ -316,10 +318,25 @@ class Ledger:
         query = "SELECT clip, extractor, key, status, attempts, code, detail FROM work"
         return [Work(*row) for row in self._rows(query + (" WHERE status = ?" if status else ""), (status,) if status else ())]
 
-    def made(self, clip: str, file: str, sha256: str) -> None:
-        """A generator's clip is in its place."""
+    def made(self, clip: str, file: str, sha256: str, *, request: str = "", files: str = "") -> None:
+        """A generator's clip is in its place.
+
+        Args:
+            clip: The item's id.
+            file: Name of the picture, or of the sound where there is no picture.
+            sha256: Of that file.
+            request: Hash of what was asked for; empty where `run.json` says it all.
+            files: JSON, `{name: [bytes, sha256]}` of every file of the clip.
+        """
         with self.batch():
-            self._db.execute("INSERT OR REPLACE INTO made VALUES (?, ?, ?)", (clip, file, sha256))
+            self._db.execute(
+                "INSERT OR REPLACE INTO made (clip, file, sha256, request, files) VALUES (?, ?, ?, ?, ?)",
+                (clip, file, sha256, request, files),
+            )
+
+    def how_made(self) -> dict[str, tuple[str, str]]:
+        """Request and files of each generated clip, by id, as `made` was given them."""
+        return {row[0]: (row[1], row[2]) for row in self._rows("SELECT clip, request, files FROM made", ())}
 
     def all_made(self) -> dict[str, tuple[str, str]]:
         """File name and hash of each generated clip, by id."""

@@ -15,7 +15,17 @@ from avbench.errors import BadManifest
 
 LARGE = 1e12
 """Beyond any length, rate or size; also refuses infinities, and integers that no float holds."""
-CONDITIONS = ("audio", "category", "first_frame", "reference_image", "text", "transcript", "video")
+CONDITIONS = (
+    "audio",
+    "category",
+    "first_frame",
+    "last_frame",
+    "negative_prompt",
+    "reference_image",
+    "text",
+    "transcript",
+    "video",
+)
 """What a suite can give to a generator."""
 RULES = ("error", "flag", "ignore")
 """What becomes of a clip that is less than its suite asks for."""
@@ -39,7 +49,7 @@ TOP: Mapping[str, Key] = {
     "items": Key(str, "the file of items, inside this folder", required=True),
     "conditions": Key(list, f"what a model is given of an item, of {', '.join(CONDITIONS)}"),
     "default_protocol": Key(str, "the protocol that is used unless another is asked for", required=True),
-    "samples_per_item": Key(int, "clips that a model makes of each item; from 2 on their ids are ID#0, ID#1, ..."),
+    "samples_per_item": Key(int, "clips that a model makes of each item; from 2 on their ids are ID_0, ID_1, ..."),
     "paper": Key(str, "the paper that introduced the suite"),
     "source": Key(str, "where items and clips come from"),
     "licence": Key(str, "of the items"),

@@ -15,6 +15,7 @@ import os
 import re
 import tomllib
 import unicodedata
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,11 +26,9 @@ from avbench.errors import BadManifest, BadParameter, MissingData, UnknownName
 from avbench.folders import find_clips, match
 from avbench.store import default_home
 from avbench.suite_schema import CLIP, CONDITIONS, CONFORMANCE, ITEM, LARGE, PREPARED, PROTOCOL, REFERENCE, RULES, TOP, check
-from avbench.types import ClipFile, Item, MetricSpec, References, Suite
+from avbench.types import SAMPLE, ClipFile, Item, MetricSpec, References, Suite
 
 MOST_SAMPLES = 1000
-SAMPLE = "sample_of"
-"""Field of an item that is one of several samples of an item: `{"id": ..., "index": ...}`."""
 
 
 def names() -> list[str]:
@@ -63,7 +62,7 @@ def load(name: str, *, protocol: str | None = None, limit: int | None = None, ma
     path = items_file(suite) if manifest is None else Path(manifest)
     items = read_items(path) if manifest is None else item_tables.read(path)
     whole = len(items)
-    return at_home(dataclasses.replace(suite, items=sampled(items[:limit], suite.samples_per_item), expected=whole))
+    return at_home(dataclasses.replace(suite, items=sampled(items[:limit], suite.samples_per_item, suite.name), expected=whole))
 
 
 def described(name: str, *, protocol: str | None = None) -> Suite:
@@ -187,21 +186,41 @@ def count(suite: Suite) -> int:
     return len(read_items(path))
 
 
-def sampled(items: tuple[Item, ...], samples: int) -> tuple[Item, ...]:
-    """Each item as often as it is to be made: `x` becomes `x#0`, `x#1`, ...; one sample leaves the items as they are."""
+def with_samples(suite: Suite, samples: int) -> Suite:
+    """The suite with every item asked for several times, under the ids `<id>_0`, `<id>_1`, ...; itself for one sample.
+
+    Each sample has a seed of its own (`avbench.conditions.seed_of`) and the reference clip of its item. Intervals take samples
+    for independent clips, which those of one item are not quite.
+
+    Raises:
+        BadParameter: for a number that cannot be, if the suite itself asks for several samples, or if two would have one id.
+    """
+    if not 1 <= samples <= MOST_SAMPLES:
+        raise BadParameter(f"samples must be 1 to {MOST_SAMPLES}, got {samples}")
+    if samples == 1:
+        return suite
+    if suite.samples_per_item > 1:
+        raise BadParameter(f"suite {suite.name} asks for {suite.samples_per_item} samples of each item itself")
+    return dataclasses.replace(suite, items=sampled(suite.items, samples, suite.name))
+
+
+def sampled(items: tuple[Item, ...], samples: int, suite: str) -> tuple[Item, ...]:
+    """Each item as often as it is to be made: `x` becomes `x_0`, `x_1`, ...; one sample leaves the items as they are.
+
+    Raises:
+        BadParameter: if samples of two items would have one id.
+    """
     if samples == 1:
         return items
-    return tuple(
-        dataclasses.replace(item, id=f"{item.id}#{k}", fields={**item.fields, SAMPLE: {"id": item.id, "index": k}})
+    made = tuple(
+        dataclasses.replace(item, id=f"{item.id}_{k}", fields={**item.fields, SAMPLE: {"id": item.id, "index": k}})
         for item in items
         for k in range(samples)
     )
-
-
-def original(item: Item) -> str:
-    """The id of an item before it was repeated for several samples."""
-    found = item.fields.get(SAMPLE)
-    return str(found["id"]) if isinstance(found, Mapping) and "id" in found else item.id
+    twice = [id for id, count in Counter(item.id for item in made).items() if count > 1]
+    if twice:
+        raise BadParameter(f"suite {suite}: samples of two items would both be called '{twice[0]}'; rename an item")
+    return made
 
 
 def read_items(path: Path) -> tuple[Item, ...]:
@@ -357,7 +376,7 @@ class Rendered(References):
         """Render what is missing."""
         s = self.suite
         module = importlib.import_module(f"avbench.{self.renderer}")
-        once = {original(item): dataclasses.replace(item, id=original(item)) for item in items}
+        once = {item.origin: dataclasses.replace(item, id=item.origin) for item in items}
         paths: dict[str, Path] = module.write(
             list(once.values()),
             self.folder,
@@ -368,7 +387,7 @@ class Rendered(References):
             sample_rate=s.sample_rate,
             progress=None if self.progress is None else functools.partial(self.progress, "render"),
         )
-        return {item.id: ClipFile(item.id, paths[original(item)]).of(item) for item in items}
+        return {item.id: ClipFile(item.id, paths[item.origin]).of(item) for item in items}
 
 
 class Given(References):
@@ -379,7 +398,8 @@ class Given(References):
 
     def ready(self, items: Sequence[Item]) -> dict[str, ClipFile]:
         """Those of the items."""
-        return {i.id: self.clips[i.id] for i in items if i.id in self.clips}
+        found = {i.id: self.clips.get(i.id) or self.clips.get(i.origin) for i in items}
+        return {i.id: clip.of(i) for i in items if (clip := found[i.id]) is not None}
 
 
 class InFolder(References):
@@ -404,4 +424,4 @@ class InFolder(References):
         clips = {c.id: c for c in find_clips(self.folder).clips} | {
             c.id.rsplit("/", 1)[-1]: c for c in find_clips(self.folder).clips
         }
-        return {i.id: clips[original(i)].of(i) for i in items if original(i) in clips}
+        return {i.id: clips[i.origin].of(i) for i in items if i.origin in clips}

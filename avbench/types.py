@@ -37,6 +37,12 @@ Features = Mapping[str, Array]
 """What extractors made of one clip; keys are `<extractor>.<layer>`."""
 
 Better = Literal["lower", "higher", "none"]
+Task = Literal["I2SV", "T2SV", "TI2SV", "C2SV", "U2SV", "R2SV", "V2A", "I2V", "I2A", "A2V", "T2V", "T2A", "I2T"]
+"""What is made of what: SV sounding video; I image, T text, C class, U nothing, R a picture of a person and their words."""
+Stream = Literal["video", "audio", "text"]
+
+SAMPLE = "sample_of"
+"""Field of an item that is one of several samples: `{"id": <id in the suite>, "index": <from 0>}`."""
 
 MOST_CHANNELS = 64
 """More are samples: sound libraries give `(N, channels)`."""
@@ -110,6 +116,7 @@ class ClipFile:
         audio: A sound file that replaces the container's sound (the JavisBench layout).
         text: The caption, for metrics that use one.
         audio_text: Caption of the sound alone; empty where there is none.
+        meta: What a model says of how it made the clip; plain values.
     """
 
     id: str
@@ -117,6 +124,7 @@ class ClipFile:
     audio: Path | None = None
     text: str = ""
     audio_text: str = ""
+    meta: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def of(self, item: Item) -> ClipFile:
         """The same file as the clip of an item of a suite."""
@@ -203,6 +211,12 @@ class Item:
         """Caption of the sound alone, the field `audio_text` (a column of JavisBench's lists); empty where there is none."""
         found = self.fields.get("audio_text")
         return found if isinstance(found, str) else ""
+
+    @property
+    def origin(self) -> str:
+        """Id of the suite's item that this is a sample of; the own id of an item that is none."""
+        found = self.fields.get(SAMPLE)
+        return str(found["id"]) if isinstance(found, Mapping) and "id" in found else self.id
 
 
 # ------------------------------------------------------------------ components
@@ -555,6 +569,21 @@ class References(ABC):
         """
 
 
+@dataclass(frozen=True)
+class NoClip:
+    """A model gives this in place of a clip that it could not make: the item fails, the run goes on.
+
+    Args:
+        id: Of the item.
+        why: One line for the result.
+        again: Whether it is worth another try, and counts as a failure of the model; false where the item itself is at fault.
+    """
+
+    id: str
+    why: str
+    again: bool = True
+
+
 class Generator(Component):
     """A model that makes clips."""
 
@@ -562,20 +591,51 @@ class Generator(Component):
     revision: ClassVar[int]
     source: ClassVar[str]
     conditions: ClassVar[tuple[str, ...]] = ()
-    """What it uses of an item; the suite has to offer it."""
+    """What it uses of an item; the suite has to offer it. A `?` at the end marks what it can do without.
+    `avbench.conditions` has their names and gives them."""
+    task: ClassVar[Task] = "U2SV"
+    produces: ClassVar[tuple[Stream, ...]] = ("video", "audio")
+    """A stage of a cascade makes one of them. Text is a `Clip` without picture and sound that has `text`."""
+    clip_seconds: ClassVar[float | None] = None
+    """Length of its clips, for a model that makes one length alone; others keep to the item's or the suite's."""
+    checked: ClassVar[bool] = True
+    """Whether its clips are looked at when they arrive (`avbench.arrival`); not for copies of what is there already."""
+    requires: ClassVar[Mapping[str, str]] = {}
+    """What has to be on the machine, for lists and errors: `weights`, `vram`, `environment`, `command`."""
+
+    def missing(self) -> tuple[str, ...]:
+        """What of `requires` is not on this machine, each with what to do about it; looked up without loading anything heavy.
+
+        A run asks before it begins, and raises `MissingData` with all of it.
+        """
+        return ()
+
+    def cannot(self, items: Sequence[Item], suite: Suite) -> Mapping[str, str]:
+        """Items that it has no clip for, with the reason, beside those that lack a condition. Asked before a run begins."""
+        return {}
+
+    def request(self, item: Item, suite: Suite, seed: int) -> str:
+        """Hash of everything that this item's clip follows from; a finished clip of another request is made again.
+
+        Empty for a model whose clips follow from what `run.json` has: its name, parameters and the suite's items.
+        """
+        return ""
 
     @abstractmethod
-    def generate(self, items: Sequence[Item], *, suite: Suite, seed: int, folder: Path) -> Iterator[Clip | ClipFile]:
-        """One clip per item, in order, with the item's id; it depends on (item, seed, suite) alone.
+    def generate(self, items: Sequence[Item], *, suite: Suite, seed: int, folder: Path) -> Iterator[Clip | ClipFile | NoClip]:
+        """One clip per item, with the item's id; it depends on (item, seed, suite) alone.
+
+        Models in this process give clips in the order of the items; one that works on several at a time gives them as they
+        are ready.
 
         Args:
             items: What is still to be made, a subset of the suite's items.
             suite: For the wanted size and length, and for models that look at other items.
-            seed: The run's seed.
+            seed: The run's seed; `avbench.conditions.seed_of(item, seed)` is the item's own.
             folder: An empty folder for files; it is deleted afterwards.
 
         Yields:
-            A `Clip`, which the run encodes, or a `ClipFile` under `folder`, which the run moves.
+            A `Clip`, which the run encodes, a `ClipFile` under `folder`, which the run moves, or a `NoClip`.
         """
 
 

@@ -65,7 +65,7 @@ class Prepared(References):
         clips: dict[str, ClipFile] = {}
         prepared = self.index.clips
         for item in items:
-            entry = prepared.get(_original(item))
+            entry = prepared.get(item.origin)
             if entry is None:
                 continue
             files = [(self.folder / entry.path, entry.size)]
@@ -96,11 +96,5 @@ def coverage(suite: Suite, items: Sequence[Item]) -> Mapping[str, Any]:
     if not isinstance(suite.reference, Prepared) or not suite.reference.there:
         return {}
     prepared = suite.reference.index.clips
-    lacking = sum(_original(item) not in prepared for item in items)
+    lacking = sum(item.origin not in prepared for item in items)
     return {"coverage": {"items": len(items), "prepared": len(items) - lacking, "missing": lacking}}
-
-
-def _original(item: Item) -> str:
-    """The suite's own id, where several samples of an item are made."""
-    found = item.fields.get("sample_of")
-    return str(found["id"]) if isinstance(found, Mapping) and "id" in found else item.id

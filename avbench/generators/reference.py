@@ -22,6 +22,7 @@ class Reference(Generator):
     revision: ClassVar[int] = 1
     source: ClassVar[str] = "avbench"
     conditions: ClassVar[tuple[str, ...]] = ("reference",)
+    checked: ClassVar[bool] = False
 
     def generate(self, items: Sequence[Item], *, suite: Suite, seed: int, folder: Path) -> Iterator[Clip | ClipFile]:
         """Copy each item's reference clip.

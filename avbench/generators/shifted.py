@@ -34,6 +34,7 @@ class Shifted(Generator):
     revision: ClassVar[int] = 1
     source: ClassVar[str] = "avbench"
     conditions: ClassVar[tuple[str, ...]] = ("reference",)
+    checked: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         super().__post_init__()

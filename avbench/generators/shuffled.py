@@ -30,6 +30,7 @@ class Shuffled(Generator):
     revision: ClassVar[int] = 1
     source: ClassVar[str] = "avbench"
     conditions: ClassVar[tuple[str, ...]] = ("reference",)
+    checked: ClassVar[bool] = False
 
     def generate(self, items: Sequence[Item], *, suite: Suite, seed: int, folder: Path) -> Iterator[Clip | ClipFile]:
         """Copy the pictures packet by packet and write the other item's sound, cut or padded to the own sound's length.

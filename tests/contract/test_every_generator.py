@@ -6,18 +6,18 @@ import dataclasses
 import functools
 import pickle
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 
-from avbench import content, pipeline, registry, suites
+from avbench import conditions, content, pipeline, registry, suites
 from avbench.data.references import Prepared
 from avbench.errors import BadParameter, MissingData
 from avbench.suites import Rendered
-from avbench.types import Clip, ClipFile, Generator, Item, Suite
+from avbench.types import Clip, ClipFile, Generator, Item, Stream, Suite, Task
 
 NAMES = registry.names("generators")
-CONDITIONS = {"first_frame", "text", "category", "audio", "reference"}
 every_generator = pytest.mark.parametrize("name", NAMES)
 
 
@@ -33,19 +33,20 @@ def small_suite(name: str) -> Suite:
 
 
 def suite_for(generator: Generator) -> Suite:
-    """The first suite that has what the model uses."""
-    for name in suites.names():
+    """The first suite that has what the model uses; those whose clips are rendered come first, they have most."""
+    for name in sorted(suites.names(), key=lambda n: not isinstance(suites.described(n).reference, Rendered)):
         if isinstance(suites.described(name).reference, Prepared):
             continue  # its clips have to be downloaded
         suite = small_suite(name)
-        offered = {*suite.conditions, *(["reference"] if suite.reference is not None else [])}
-        if set(generator.conditions) <= offered:
+        if not conditions.lacking(generator, suite):
             return suite
     pytest.skip(f"no suite offers {', '.join(generator.conditions)}")
 
 
 def generate(generator: Generator, items: list[Item], suite: Suite, seed: int, folder: Path) -> dict[str, tuple[bytes, ...]]:
     """What each clip is made of, by id, in the order of the yields."""
+    if missing := generator.missing():
+        pytest.skip("; ".join(missing))
     folder.mkdir()
     out: dict[str, tuple[bytes, ...]] = {}
     try:
@@ -58,7 +59,8 @@ def generate(generator: Generator, items: list[Item], suite: Suite, seed: int, f
                     made.append(clip.audio.read_bytes())
             else:
                 assert isinstance(clip, Clip)
-                made = [b"" if a is None else np.asarray(a).tobytes() for a in (clip.video, clip.audio)]
+                made = [clip.text.encode()] if generator.produces == ("text",) else []
+                made += [b"" if a is None else np.asarray(a).tobytes() for a in (clip.video, clip.audio)]
             assert any(made)
             assert clip.id not in out
             out[clip.id] = tuple(made)
@@ -78,8 +80,11 @@ def test_a_model_is_a_frozen_value_that_says_what_it_is(name: str) -> None:
     assert len(generator.title) > 5
     assert generator.revision >= 1
     assert generator.source
-    assert set(generator.conditions) <= CONDITIONS
-    if registry._modules("generators")[name].startswith("avbench."):
+    assert {c.removesuffix("?") for c in generator.conditions} <= set(conditions.KNOWN)
+    assert generator.task in get_args(Task)
+    assert set(generator.produces) <= set(get_args(Stream))
+    assert all(isinstance(text, str) for text in (*generator.requires.values(), *generator.missing()))
+    if registry._modules("generators").get(name, "avbench.").startswith("avbench."):
         card = content.card("baselines", name)
         assert card.startswith(f"# {name}\n")
         assert len(card) > 200

@@ -225,7 +225,7 @@ def test_a_suite_of_ones_own_in_five_minutes(tmp_path: Path, avbench_cli: Run) -
     assert said.code == 0, said.err
     result = json.loads(said.out)
     assert result["suite"]["name"] == "my_suite"
-    assert list(result["clips"]) == ["dog_00#0", "dog_00#1", "drum_00#0", "drum_00#1"]
+    assert list(result["clips"]) == ["dog_00_0", "dog_00_1", "drum_00_0", "drum_00_1"]
     assert len({c["sha256"] for c in result["clips"].values()}) == 4
     align = next(s for s in result["metrics"] if s["metric"] == "av_align")
     assert align["groups"]["category/drumming"]["n_items"] == 2

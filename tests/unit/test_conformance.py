@@ -132,8 +132,8 @@ def test_a_distance_of_a_group_takes_the_groups_share_of_the_reference() -> None
 
 
 def test_several_samples_of_an_item() -> None:
-    several = suites.sampled((Item("a", "x", fields={"k": 1}), Item("b")), 3)
-    assert [i.id for i in several] == ["a#0", "a#1", "a#2", "b#0", "b#1", "b#2"]
+    several = suites.sampled((Item("a", "x", fields={"k": 1}), Item("b")), 3, "s")
+    assert [i.id for i in several] == ["a_0", "a_1", "a_2", "b_0", "b_1", "b_2"]
     assert several[1].fields == {"k": 1, "sample_of": {"id": "a", "index": 1}}
-    assert [suites.original(i) for i in several[2:4]] == ["a", "b"]
-    assert suites.sampled((Item("a"),), 1) == (Item("a"),)
+    assert [i.origin for i in several[2:4]] == ["a", "b"]
+    assert suites.sampled((Item("a"),), 1, "s") == (Item("a"),)

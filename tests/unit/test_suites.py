@@ -111,7 +111,7 @@ def test_items_that_are_missing_empty_or_no_text_are_refused(tmp_path: Path) -> 
         (
             'conditions = ["text"]',
             'conditions = ["smell"]',
-            "unknown condition 'smell'; known are audio, category, first_frame, reference_image, text",
+            "unknown condition 'smell'; known are audio, category, first_frame, last_frame,",
         ),
         ("version = 1", "version = 1\nsamples_per_item = 0", "samples_per_item must be 1 to 1000, got 0"),
         ("version = 1", "version = 1\naspects = {Style = [1]}", r"\[aspects\]: Style must be a list of classes"),
