@@ -21,7 +21,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from avbench import __version__, compare_command, report_command, suites_command, table_command
+from avbench import __version__, compare_command, report_command, suites_command, table_command, train_command
 from avbench.adapters_command import app as adapters_app
 from avbench.agree_command import app as agree_app
 from avbench.data_command import app as data_app
@@ -56,6 +56,7 @@ app.command()(suites_command.suites)
 app.add_typer(protocol_app, name="protocol")
 app.add_typer(data_app, name="data")
 app.add_typer(adapters_app)
+app.command()(train_command.train)
 
 Metrics = Annotated[
     str | None,
@@ -383,12 +384,15 @@ _ARROW = {"higher": "↑", "lower": "↓", "none": ""}
 
 
 def _show(result: Any, as_json: bool) -> None:
+    from avbench import registry
     from avbench.results import to_json
 
     if as_json:
         typer.echo(to_json(result), nl=False)
         return
-    title = f"{result.model or result.request['clips']}" + (f" on {result.suite['name']}" if result.suite else "")
+    title = f"{registry.shown(result.model) or result.request['clips']}" + (
+        f" on {result.suite['name']}" if result.suite else ""
+    )
     table = Table("metric", "", "value", "95 % interval", "unit", "scored", title=_safe(title), title_justify="left", box=None)
     for s in result.metrics:
         value = "-" if s.value != s.value else f"{s.value:.4g}"

@@ -105,6 +105,14 @@ def generator_class(name: str) -> type[Generator]:
     return _class("generators", Generator, name)  # type: ignore[type-abstract]
 
 
+def shown(model: str) -> str:
+    """What tables, reports and the leaderboard call a model: `jointdit` has a name there that nobody takes for the paper's."""
+    name, bracket, rest = model.partition("[")
+    if _modules("generators").get(name, "").startswith("avbench.generators."):
+        return f"{generator_class(name).shown or name}{bracket}{rest}"
+    return model
+
+
 def metric(name: str, **parameters: Any) -> Metric:
     """A metric with its parameters.
 

@@ -588,6 +588,8 @@ class Generator(Component):
     """A model that makes clips."""
 
     title: ClassVar[str]
+    shown: ClassVar[str] = ""
+    """Its name in tables, reports and the leaderboard, where `name` alone would be taken for another model."""
     revision: ClassVar[int]
     source: ClassVar[str]
     conditions: ClassVar[tuple[str, ...]] = ()

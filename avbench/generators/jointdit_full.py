@@ -78,6 +78,7 @@ class JointDiTFull(Generator):
 
     name: ClassVar[str] = "jointdit_full"
     title: ClassVar[str] = "JointDiT (avbench reimplementation, full size)"
+    shown: ClassVar[str] = title
     revision: ClassVar[int] = 1
     source: ClassVar[str] = "JointDiT, CVPR 2025; diffusers for the base models"
     task: ClassVar[Task] = "I2SV"

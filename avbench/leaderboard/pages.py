@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
-from avbench import tables
+from avbench import registry, suites, tables
 from avbench.content import card
 from avbench.leaderboard import feed, markdown
 from avbench.leaderboard.board import Board
@@ -141,7 +141,10 @@ def _head(text: str, first: str, *, kind: str = "number", below: str = "") -> st
 def _suite(page: Page, found: Sequence[Page]) -> str:
     about = ""
     if page.about is not None:
-        about = f"<p>{escaped(page.about.title)}. {len(page.about.items)} items, version {page.about.version}.</p>"
+        # What is published, not what happens to be prepared on this machine: the site is the same bytes everywhere.
+        count = page.about.expected if page.about.prepared else suites.count(page.about)
+        items = f"{count} items, " if count else ""
+        about = f"<p>{escaped(page.about.title)}. {items}version {page.about.version}.</p>"
     if page.categories:
         about += f'<p><a href="{slug(page.suite)}--categories.html">By category</a></p>'
     what = "Filter by model or process"
@@ -188,7 +191,7 @@ def _paper(text: str) -> str:
 
 def _row(section: Section, r: int) -> str:
     made = section.entries[r]
-    name = f"<bdi>{escaped(made.model).replace('+', '+<wbr>')}</bdi>"
+    name = f"<bdi>{escaped(registry.shown(made.model)).replace('+', '+<wbr>')}</bdi>"
     if isinstance(made, Measured):
         name = f'<a href="{_entry_file(made)}">{name}</a>'
     elif said := said_of(made, section.remarks):
@@ -261,7 +264,7 @@ def _category(page: Page, category: Category, order: Sequence[str], is_open: boo
             cells.append(
                 f'<td data-value="{mean!r}">{_short(mean)}<span class="count">n = {n}</span></td>' if n else "<td></td>"
             )
-        link = f'<a href="{_entry_file(made)}"><bdi>{escaped(made.model)}</bdi></a>'
+        link = f'<a href="{_entry_file(made)}"><bdi>{escaped(registry.shown(made.model))}</bdi></a>'
         rows.append(f'<tr><th scope="row">{link}</th>{"".join(cells)}</tr>\n')
     title = f"{escaped(category.metric)} {ARROWS[score.better]}"
     return (
@@ -296,7 +299,7 @@ def _of_entry(place: str, made: Measured, found: Sequence[Page]) -> str:
     )
     file = f"../entries/{escaped(place.removesuffix('.json'))}"
     facts: dict[str, str] = {
-        "model": f"<bdi>{escaped(made.model)}</bdi>",
+        "model": f"<bdi>{escaped(registry.shown(made.model))}</bdi>",
         "revision": escaped(made.revision),
         "origin": f'<span class="origin">{made.origin}</span> {_ORIGINS[made.origin]}',
         "by": f"<bdi>{escaped(made.by)}</bdi>",
@@ -316,13 +319,13 @@ def _of_entry(place: str, made: Measured, found: Sequence[Page]) -> str:
     heads = "".join(_head(what, "descending") for what in ("value", "low", "high", "clips"))
     heads = _head("metric", "ascending", kind="text") + heads
     heads += "".join(_head(what, "ascending", kind="text") for what in ("interval", "signature"))
-    body = f"""<h1><bdi>{escaped(made.model)}</bdi> on {escaped(made.suite)}</h1>
+    body = f"""<h1><bdi>{escaped(registry.shown(made.model))}</bdi> on {escaped(made.suite)}</h1>
 <div class="wide"><table class="facts"><tbody>{rows}</tbody></table></div>
 <h2>Numbers</h2>
 <div class="wide"><table class="sortable"><thead><tr>{heads}</tr></thead><tbody>
 {numbers}</tbody></table></div>
 {_left_out(result.metrics)}"""
-    return _html(f"{made.model} on {made.suite}", body, found, made.suite)
+    return _html(f"{registry.shown(made.model)} on {made.suite}", body, found, made.suite)
 
 
 def _number(k: int, score: Score) -> str:

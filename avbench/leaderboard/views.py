@@ -96,7 +96,9 @@ def pages(board: Board) -> list[Page]:
 def _page(board: Board, suite: str, entries: Mapping[str, Entry]) -> Page:
     measured = {place: e for place, e in entries.items() if isinstance(e, Measured)}
     reported = {place: e for place, e in entries.items() if isinstance(e, Reported)}
-    about = suites.load(suite) if suite in suites.names() else None
+    known = suite in suites.names()
+    # Without measured entries nothing of the items is shown, and they may not be on this machine.
+    about = (suites.load(suite) if measured else suites.described(suite)) if known else None
     rows = {place: board.rows(e) for place, e in measured.items()}
     return Page(
         suite,
@@ -124,7 +126,7 @@ def _of_runs(measured: Mapping[str, Measured], rows: Mapping[str, Blocks]) -> li
         if not wanted:
             continue
         _, columns = chosen(", ".join(wanted), [e.result for e in runs])
-        made = [of_run(e.result, columns, name=e.model, origin=e.origin) for e in runs]
+        made = [of_run(e.result, columns, name=registry.shown(e.model), origin=e.origin) for e in runs]
         table = build(columns, made, title=f"{runs[0].suite}: {title}", intervals=True)
         ranks = {}
         for column in table.columns:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from avbench import results
+from avbench import registry, results
 from avbench.errors import BadManifest, BadParameter, UnknownName
 from avbench.results import Result
 from avbench.tables.kinship import kinship
@@ -32,7 +32,9 @@ def digest(result: Result) -> str:
 def run_name(result: Result) -> str:
     """The model's name, or that of the folder whose clips were scored."""
     clips = str(result.request.get("clips") or "")
-    return result.model or Path(clips).name or (result.folder.resolve().name if result.folder else "") or "clips"
+    return (
+        registry.shown(result.model) or Path(clips).name or (result.folder.resolve().name if result.folder else "") or "clips"
+    )
 
 
 def of_run(result: Result, columns: Sequence[Column], *, name: str = "", group: str = "", origin: Origin = "") -> Row:

@@ -207,3 +207,11 @@ def test_only_a_changed_parameter_is_in_the_label() -> None:
     assert registry.metric("av_align").label == "av_align"
     assert registry.metric("av_align", variant="svg", keep_offset=True).label == "av_align[svg,keep_offset=True]"
     assert registry.extractor("onsets", sample_rate=None).label == "onsets[sample_rate=None]"
+
+
+def test_a_model_that_bears_a_papers_name_is_shown_as_what_it_is() -> None:
+    assert registry.shown("jointdit[w=0]") == "JointDiT (avbench reference, tiny)[w=0]"
+    assert registry.shown("noise") == "noise"
+    assert registry.shown("JointDiT") == "JointDiT"
+    assert registry.shown("dir:/clips?name=<b>") == "dir:/clips?name=<b>"
+    assert registry.shown("") == ""
