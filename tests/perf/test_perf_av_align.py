@@ -178,6 +178,7 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(cores() < 2, reason="needs two cores")
 def test_two_workers_are_faster_than_a_loop_with_the_same_values(tmp_path: Path, figure: Callable[[str], None]) -> None:
     """On a machine that does other work beside the tests, time says nothing: there the CPU time has to do."""

@@ -148,6 +148,7 @@ def ours(clip: Path, yunet: Forward, least: int = 100) -> tuple[list[Track], Arr
     return tracks_of(got, "yunet", least), made["crops"]
 
 
+@pytest.mark.slow
 @pytest.mark.real_media
 def test_crops_of_a_720p_clip_against_the_published_stages(tmp_path: Path, figure: Callable[[str], None]) -> None:
     weights, clip = found("yunet_n_dynamic.onnx"), landscape(tmp_path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -69,7 +70,13 @@ def start(arguments: Sequence[str | bytes], *, cwd: Path, home: Path, fault: str
     if fault:
         program = [sys.executable, str(FAULTS), fault]
     return subprocess.Popen(
-        [*program, *arguments], cwd=cwd, env=environment(home, **extra), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [*program, *arguments],
+        cwd=cwd,
+        env=environment(home, **extra),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        # A shell's background jobs, and so these tests among them, ignore Ctrl-C, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 

@@ -109,7 +109,7 @@ def seeds(quick: int, all_of_them: int) -> list[object]:
     return [pytest.param(n, marks=() if n < quick else pytest.mark.slow) for n in range(all_of_them)]
 
 
-@pytest.mark.parametrize("seed", seeds(4, 10))
+@pytest.mark.parametrize("seed", seeds(2, 10))
 def test_parent_killed_at_random_times(seed: int, tmp_path: Path, whole: Callable[[str], Whole]) -> None:
     """Five kills; where a run ends before its kill, the next one begins from nothing."""
     draw = random.Random(f"parent {seed}")
