@@ -27,6 +27,9 @@ _LEAST_SCORE, _INNER, _OUTER = 0.05, 0.3, 0.1
 
 _BLOCKS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
 
+SMALLEST = 32
+"""Pixels: the network halves a picture five times."""
+
 
 class _Scaled(nn.Module):
     """Every pixel's vector brought to length 1, then a factor per channel."""
@@ -174,8 +177,11 @@ def faces(network: S3fd, pictures: Tensor, size: tuple[int, int], least: float) 
         least: Scores have to be above.
 
     Returns:
-        One `(n, 5)` per picture: x1, y1, x2, y2 in pixels of `size`, score; best first.
+        One `(n, 5)` per picture: x1, y1, x2, y2 in pixels of `size`, score; best first. None in pictures with a side below
+        `SMALLEST`, which the published code stops at.
     """
+    if min(pictures.shape[1:3]) < SMALLEST:
+        return [np.zeros((0, 5)) for _ in pictures]
     corrections, probabilities, places = network(pictures)
     found = [boxes_of(c, p, places, size, least) for c, p in zip(corrections, probabilities, strict=True)]
     return [boxes[suppressed(boxes, _OUTER)] for boxes in found]

@@ -470,3 +470,15 @@ def test_a_run_with_two_front_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert 0 <= offset.value <= 15
     assert np.isnan(refused.value)
     assert refused.unscored["talk"].startswith("no_face: yunet sees a face in 75 of 75 frames")
+
+
+def test_s3fd_sees_no_face_in_a_picture_that_is_too_small_for_it() -> None:
+    import torch
+
+    from avbench.models import s3fd
+
+    network = s3fd.S3fd().eval()
+    with torch.inference_mode():
+        for height, width in ((31, 80), (16, 16), (32, 32)):
+            found = s3fd.faces(network, torch.zeros((2, height, width, 3), dtype=torch.uint8), (height, width), 2.0)
+            assert [f.shape for f in found] == [(0, 5), (0, 5)], (height, width)
