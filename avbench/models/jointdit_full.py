@@ -78,6 +78,37 @@ def training_loss(
 
 
 @torch.no_grad()
+def pairing_gap(
+    network: JointDiTFull, clean: tuple[Tensor, Tensor], noise: tuple[Tensor, Tensor], u: Tensor, given: Condition
+) -> dict[str, float]:
+    """Audio loss beside the right video and beside a wrong one: a network that reads timing from the picture loses by that.
+
+    Args:
+        network: In any state of training.
+        clean: As for `training_loss`.
+        noise: As for `training_loss`; the same for all.
+        u: `(B,)` in (0, 1).
+        given: The picture.
+
+    Returns:
+        `paired`; `late`: the video rolled by half its length; `masked`: no attention between the streams; and `rolled`, another
+        clip's video, where the batch holds more than one clip.
+    """
+    sigma, step = EDM.sigma(u), DDPM.timestep(u)
+    audio = DDPM.noised(clean[1], step, noise[1])
+    wanted = DDPM.target(clean[1], noise[1], step)
+    shown = {"paired": clean[0], "late": clean[0].roll(clean[0].shape[1] // 2, 1), "masked": clean[0]}
+    if len(clean[0]) > 1:
+        shown["rolled"] = clean[0].roll(1, 0)
+    out = {}
+    for name, video in shown.items():
+        mode: JointMode = "blockdiag" if name == "masked" else "full"
+        heard = _called(network, EDM.noised(video, sigma, noise[0]), audio, sigma, step, given, mode)[1]
+        out[name] = (heard - wanted).pow(2).mean().item()
+    return out
+
+
+@torch.no_grad()
 def sample(
     network: JointDiTFull,
     given: Condition,

@@ -24,7 +24,7 @@ from avbench.errors import AvbenchError, BadClip, BadParameter, MissingData
 from avbench.generators.audioldm2 import AudioLdm2
 from avbench.generators.svd import Svd
 from avbench.media import Reader
-from avbench.models.jointdit_full import training_loss
+from avbench.models.jointdit_full import pairing_gap, training_loss
 from avbench.models.jointdit_published import RATE, Codecs, load_codecs, load_network
 from avbench.models.jointdit_unets import (
     Condition,
@@ -199,7 +199,8 @@ def train(
             batch = next(batches)
             with accelerator.accumulate(wrapped):
                 with without_deprecations():
-                    loss, seen, heard = _loss(wrapped, codecs, batch, own, accelerator.device)
+                    drawn = _drawn(codecs, batch, own, accelerator.device)
+                    loss, seen, heard = _loss(wrapped, drawn, own)
                     accelerator.backward(loss)
                 if accelerator.sync_gradients:
                     accelerator.clip_grad_norm_(wrapped.parameters(), own.training.most_gradient)
@@ -209,6 +210,11 @@ def train(
         if not np.isfinite(sums).all():
             raise AvbenchError(f"{out}: the loss of step {step + 1} is not finite; go on from the last state with a lower rate")
         line = {name: round(float(total) / passes, 6) for name, total in zip(("video", "audio"), sums, strict=True)}
+        if own.training.gap_every and (step + 1) % own.training.gap_every == 0:
+            # In the middle of the noise levels: neither stream is clean, and neither is lost.
+            with without_deprecations():
+                gap = pairing_gap(wrapped, drawn.clean, drawn.noise, torch.full_like(drawn.u, 0.5), drawn.given)
+            line |= {f"gap_{name}": round(value, 6) for name, value in gap.items()}
         run.log(step + 1, line)
         if progress is not None:
             progress(step + 1, own.training.steps, line)
@@ -241,8 +247,19 @@ def _network(base: list[Path], own: Settings) -> JointDiTFull:
     return network
 
 
-def _loss(network: Any, codecs: Codecs, batch: list[dict[str, Any]], own: Settings, device: Any) -> Any:
-    """The joint loss of one pass. Latents are made here, without gradients."""
+@dataclass(frozen=True, eq=False)
+class _Drawn:
+    """What one pass trains on: latents, noise, timestep, the picture, and whose picture is dropped."""
+
+    clean: tuple[torch.Tensor, torch.Tensor]
+    noise: tuple[torch.Tensor, torch.Tensor]
+    u: torch.Tensor
+    given: Condition
+    dropped: torch.Tensor
+
+
+def _drawn(codecs: Codecs, batch: list[dict[str, Any]], own: Settings, device: Any) -> _Drawn:
+    """Latents and everything that is random, without gradients."""
     randoms = [torch.Generator("cpu").manual_seed(one["seed"]) for one in batch]
     told = (own.clips.fps, own.clips.motion, own.clips.noise)
     given: Condition = codecs.condition([one["frames"][0] for one in batch], (own.clips.width, own.clips.height), told, randoms)
@@ -252,10 +269,13 @@ def _loss(network: Any, codecs: Codecs, batch: list[dict[str, Any]], own: Settin
     noise = [torch.stack([torch.randn(clean.shape[1:], generator=r) for r in randoms]).to(device) for clean in (video, audio)]
     drawn = torch.stack([torch.rand(2, generator=random) for random in randoms]).to(device)
     u = _LOWEST_U + (1.0 - 2.0 * _LOWEST_U) * drawn[:, 0]
+    return _Drawn((video, audio), (noise[0], noise[1]), u, given, drawn[:, 1] < own.training.drop)
+
+
+def _loss(network: Any, drawn: _Drawn, own: Settings) -> Any:
+    """The joint loss of one pass, and both of its parts."""
     weights = (own.training.lambda_video, own.training.lambda_audio)
-    return training_loss(
-        network, (video, audio), (noise[0], noise[1]), u, given.dropped(drawn[:, 1] < own.training.drop), weights
-    )
+    return training_loss(network, drawn.clean, drawn.noise, drawn.u, drawn.given.dropped(drawn.dropped), weights)
 
 
 @dataclass(eq=False)
@@ -271,8 +291,9 @@ class _Run:
         self.states = self.out / "state"
         known = asdict(self.own)
         # A run may be made longer, saved oftener or decoded by more processes without becoming another one.
-        for table, key in (("training", "steps"), ("training", "save_every"), ("training", "keep"), ("clips", "workers")):
-            del known[table][key]
+        for key in ("steps", "save_every", "gap_every", "keep"):
+            del known["training"][key]
+        del known["clips"]["workers"]
         self.about = json.loads(json.dumps(self.about | known))
 
     def begin(self, resume: bool) -> Path | None:

@@ -58,6 +58,7 @@ class Training:
     lambda_video: float = 1.0
     lambda_audio: float = 1.0
     save_every: int = 500
+    gap_every: int = 500
     keep: int = 2
     seed: int = 0
 

@@ -28,7 +28,7 @@ pytest.importorskip("diffusers", reason="the extra avbench[diffusers] is not ins
 from avbench.models import jointdit_full, jointdit_published
 from avbench.models.guidance import terms
 from avbench.models.joint_attention import MODES
-from avbench.models.jointdit_full import DDPM, EDM, predicted, sample, training_loss
+from avbench.models.jointdit_full import DDPM, EDM, pairing_gap, predicted, sample, training_loss
 from avbench.models.jointdit_unets import (
     Condition,
     JointDiTFull,
@@ -237,6 +237,22 @@ def test_the_loss_is_that_of_the_two_base_models() -> None:
     torch.testing.assert_close(seen, wanted, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(heard, ((eps - noise[1]) ** 2).mean(), rtol=1e-3, atol=1e-4)
     torch.testing.assert_close(whole, 2.0 * seen + 3.0 * heard)
+
+
+def test_the_pairing_gap_is_the_audio_loss_beside_another_picture() -> None:
+    network, (video, audio, given) = tiny(), inputs()
+    noise = (torch.randn_like(video), torch.randn_like(audio))
+    u = torch.tensor([0.5, 0.5])
+    gap = pairing_gap(network, (video, audio), noise, u, given)
+    assert set(gap) == {"paired", "late", "masked", "rolled"}
+    with torch.no_grad():
+        for name, shown in (("paired", video), ("late", video.roll(video.shape[1] // 2, 1)), ("rolled", video.flip(0))):
+            # Another picture with the same noise on it; the sound's part of the loss is all that is compared.
+            heard = training_loss(network, (shown, audio), noise, u, given)[2].item()
+            assert gap[name] == pytest.approx(heard, rel=1e-5)
+    assert len(set(gap.values())) == 4
+    alone = pairing_gap(network, (video[:1], audio[:1]), (noise[0][:1], noise[1][:1]), u[:1], inputs(1)[2])
+    assert set(alone) == {"paired", "late", "masked"}
 
 
 def test_gradients_reach_every_new_weight_and_every_expert() -> None:
@@ -460,7 +476,7 @@ def trained(folder: Path) -> dict[str, Tensor]:
 def test_an_interrupted_training_ends_with_the_same_weights(base: dict[str, Path], suite: Suite, tmp_path: Path) -> None:
     from avbench.training.jointdit_full import train
 
-    config = configuration(tmp_path / "c.toml", base)
+    config = configuration(tmp_path / "c.toml", base, gap_every_in_training="2")
     told: list[int] = []
     straight = train(config, suite, tmp_path / "straight", device="cpu", progress=lambda step, *_: told.append(step))
     assert told == [1, 2]
@@ -474,7 +490,13 @@ def test_an_interrupted_training_ends_with_the_same_weights(base: dict[str, Path
     assert one["joints.0.video_modulation.linear.weight"].any()
     logs = [(tmp_path / name / "log.jsonl").read_text() for name in ("straight", "halved")]
     assert logs[0] == logs[1]
-    assert [json.loads(line)["step"] for line in logs[0].splitlines()] == [1, 2]
+    lines = [json.loads(line) for line in logs[0].splitlines()]
+    assert [line["step"] for line in lines] == [1, 2]
+    # One clip in a batch: there is no other clip's video.
+    assert [{name for name in line if name.startswith("gap_")} for line in lines] == [
+        set(),
+        {"gap_paired", "gap_late", "gap_masked"},
+    ]
     assert json.loads((tmp_path / "halved" / "jointdit_full.json").read_text())["parameters"]["joint layers"] > 0
     with pytest.raises(BadParameter, match="other settings"):
         train(configuration(tmp_path / "d.toml", base, rate_in_training="2e-3"), suite, tmp_path / "halved", device="cpu")
