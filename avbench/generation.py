@@ -8,7 +8,6 @@ again. An item that fails is tried once more after the others; what fails then i
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,6 +20,7 @@ from avbench.encode import write_clip, write_wav
 from avbench.errors import AvbenchError, BadCondition, BadParameter, MissingData
 from avbench.folders import AUDIO_SUFFIXES, file_name
 from avbench.run_folder import RunFolder
+from avbench.store import file_sha256
 from avbench.types import Clip, ClipFile, Generator, Item, NoClip, Suite, canonical
 
 Progress = Callable[[str, int, int], None]
@@ -212,7 +212,7 @@ class Work:
         """Put a clip in its place and note it; the name of its first file."""
         files = place(item, clip, self.folder)
         first = files[0].name
-        digests = {path.name: (path.stat().st_size, _sha256(path)) for path in files}
+        digests = {path.name: (path.stat().st_size, file_sha256(path)) for path in files}
         meta = clip.meta if isinstance(clip, ClipFile) else {}
         if meta:
             with (self.job.folder / "meta.jsonl").open("a", encoding="utf-8") as file:
@@ -254,11 +254,6 @@ def place(item: Item, clip: Clip | ClipFile, folder: Path) -> list[Path]:
         clip.audio.replace(out[1])
     clip.path.replace(path)
     return out
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _file(item: Item, path: Path) -> ClipFile:

@@ -35,6 +35,7 @@ from numpy.typing import NDArray
 
 from avbench.errors import BadClip
 from avbench.folders import shown
+from avbench.store import joined_sha256
 from avbench.types import Clip, ClipFile, ClipInfo, Waveform
 
 av.logging.set_level(av.logging.PANIC)
@@ -149,7 +150,7 @@ class Reader:
         side = self._open(self.source.audio) if self.source.audio is not None else None
         self._file, self._side = file, side
         hashes = [hashlib.file_digest(f, "sha256").hexdigest() for f in (file, side) if f is not None]
-        self.sha256 = hashes[0] if len(hashes) == 1 else hashlib.sha256(":".join(hashes).encode()).hexdigest()
+        self.sha256 = joined_sha256(hashes)
         with _faults():
             self._index_file(self.source)
 

@@ -16,6 +16,7 @@ from avbench import conditions, encode
 from avbench.errors import BadClip, BadCondition
 from avbench.folders import file_name
 from avbench.media import Reader
+from avbench.store import file_sha256
 from avbench.types import ClipFile, Generator, Item, Suite, canonical
 
 
@@ -95,8 +96,7 @@ def condition(name: str, item: Item, suite: Suite, folder: Path | None) -> tuple
         digest = hashlib.sha256(repr(found.shape).encode() + found.tobytes()).hexdigest()
         return (None if folder is None else str(_picture(found, folder, f"{digest[:32]}.png"))), digest
     if isinstance(found, Path):
-        with found.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = file_sha256(found)
         if folder is None:
             return None, digest
         suffix = ".wav" if name == "audio" else found.suffix.lower()

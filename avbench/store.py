@@ -28,7 +28,7 @@ import numpy as np
 import safetensors.numpy
 
 from avbench.errors import AvbenchError
-from avbench.types import Array, Extractor, canonical
+from avbench.types import Array, ClipFile, Extractor, canonical
 
 _MAGIC = b"avbench-features-1\n"
 _STALE_SECONDS = 3600.0
@@ -78,6 +78,30 @@ def feature_key(identity: str, clip_sha256: str, text: str = "", earlier: tuple[
         earlier: Keys of the features that the extractor was given.
     """
     return hashlib.sha256(canonical([identity, clip_sha256, text, list(earlier)]).encode()).hexdigest()
+
+
+def file_sha256(path: Path) -> str:
+    """Hash of a file's bytes.
+
+    Raises:
+        OSError: if it cannot be read.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def clip_sha256(clip: ClipFile) -> str:
+    """Hash of a clip: of its file, or of the hashes of its two. `media.Reader.sha256` has the same.
+
+    Raises:
+        OSError: if a file cannot be read.
+    """
+    return joined_sha256([file_sha256(path) for path in (clip.path, clip.audio) if path is not None])
+
+
+def joined_sha256(hashes: list[str]) -> str:
+    """One hash for several files; for one file its own."""
+    return hashes[0] if len(hashes) == 1 else hashlib.sha256(":".join(hashes).encode()).hexdigest()
 
 
 def default_home() -> Path:

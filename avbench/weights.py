@@ -24,7 +24,7 @@ from typing import Any, Literal
 from avbench import registry
 from avbench.downloads import download
 from avbench.errors import AvbenchError, BadParameter, MissingData, UnknownName
-from avbench.store import default_home, write_bytes
+from avbench.store import default_home, file_sha256, write_bytes
 from avbench.types import Checkpoint, Extractor
 
 
@@ -198,8 +198,7 @@ def sha256_of(path: Path) -> str:
 @functools.lru_cache(maxsize=256)
 def _sha256(path: Path, size: int, mtime_ns: int, ctime_ns: int) -> str:
     """Hash of a file, once per process and state of the file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return file_sha256(path)
 
 
 # ------------------------------------------------------------------ getting files

@@ -7,7 +7,6 @@ floor(k fps / rate) of the file, and every run of so many frames is a window.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from avbench.encode import write_frames, write_wav
 from avbench.errors import BadClip
 from avbench.media import FrameCount, Reader
+from avbench.store import file_sha256
 from avbench.types import ClipFile, ClipInfo
 
 _AT_ONCE = 8
@@ -132,8 +132,7 @@ def _facts(info: ClipInfo) -> dict[str, Any]:
 
 
 def _hashed(path: Path) -> dict[str, Any]:
-    with path.open("rb") as file:
-        return {"sha256": hashlib.file_digest(file, "sha256").hexdigest(), "size": path.stat().st_size}
+    return {"sha256": file_sha256(path), "size": path.stat().st_size}
 
 
 def _write_png(path: Path, image: NDArray[np.uint8]) -> None:

@@ -25,7 +25,7 @@ from avbench.data.references import Prepared
 from avbench.downloads import fetch
 from avbench.errors import AvbenchError, BadFolder, BadParameter, MissingData, OtherRun, UnknownName
 from avbench.folders import VIDEO_SUFFIXES, file_name
-from avbench.store import write_bytes
+from avbench.store import file_sha256, write_bytes
 from avbench.types import Item, Suite
 
 Progress = Callable[[str, int, int], None]
@@ -118,7 +118,7 @@ def _changed(index: Index, folder: Path, verify: bool) -> dict[str, str]:
                 continue
             if found != size:
                 out[id] = f"{path}: {found:,} bytes, {size:,} when it was prepared"
-            elif verify and _sha256(folder / path) != digest:
+            elif verify and file_sha256(folder / path) != digest:
                 out[id] = f"{path}: other bytes than when it was prepared"
     return out
 
@@ -412,13 +412,6 @@ def _plain(item: Item) -> dict[str, Any]:
     """An item as `items.jsonl` has it, without what is empty."""
     table = {f.name: getattr(item, f.name) for f in dataclasses.fields(item)}
     return {k: v for k, v in table.items() if k == "id" or v not in ("", (), None, {})}
-
-
-def _sha256(path: Path) -> str:
-    import hashlib
-
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def checked_name(name: str) -> str:

@@ -8,7 +8,6 @@ the hash of what it was made from. A file whose line still fits is kept, so the 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import queue
@@ -24,6 +23,7 @@ from avbench.distortions.base import Distortion, generator_for
 from avbench.distortions.making import ORIGINAL
 from avbench.errors import AvbenchError, BadFolder, BadParameter
 from avbench.folders import Found, file_name, find_clips
+from avbench.store import clip_sha256
 from avbench.types import ClipFile
 
 REVISION = 1
@@ -184,7 +184,7 @@ def _missing(jobs: Sequence[Job], made: Made, known: dict[str, dict[str, Any]], 
 
     def hashed(clip: ClipFile) -> str:
         if clip.id not in hashes:
-            hashes[clip.id] = _sha256(clip)
+            hashes[clip.id] = clip_sha256(clip)
         return hashes[clip.id]
 
     for job in jobs:
@@ -212,16 +212,6 @@ def _line(job: Job, out: Path, seed: int, sha256: str, lent: list[str]) -> dict[
         "lenders": [[c.id, digest] for c, digest in zip(job.lenders, lent, strict=True)],
         "revision": REVISION,
     }
-
-
-def _sha256(clip: ClipFile) -> str:
-    """As `media.Reader` has it."""
-    digests = []
-    for path in (clip.path, clip.audio):
-        if path is not None:
-            with path.open("rb") as file:
-                digests.append(hashlib.file_digest(file, "sha256").hexdigest())
-    return digests[0] if len(digests) == 1 else hashlib.sha256(":".join(digests).encode()).hexdigest()
 
 
 # ------------------------------------------------------------------ several processes
@@ -256,7 +246,7 @@ def _work(
             key = (job.clip.id, job.code, job.level)
             if answer["error"] is None:
                 made.files[key] = job.path
-                line = _line(job, out, seed, str(answer["sha256"]), [_sha256(c) for c in job.lenders])
+                line = _line(job, out, seed, str(answer["sha256"]), [clip_sha256(c) for c in job.lenders])
                 manifest.write(json.dumps(line, ensure_ascii=True) + "\n")
                 manifest.flush()
             else:

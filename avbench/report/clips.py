@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import itertools
 import os
 from collections.abc import Iterator, Sequence
@@ -13,6 +12,7 @@ from urllib.parse import quote
 
 from avbench.errors import BadParameter
 from avbench.report.gather import Found
+from avbench.store import clip_sha256
 from avbench.types import ClipFile
 
 PICTURES = {".mp4": "video/mp4", ".m4v": "video/mp4", ".mov": "video/mp4", ".webm": "video/webm", ".mkv": "video/x-matroska"}
@@ -105,7 +105,7 @@ def sources(found: Found, chosen: Sequence[int], *, out: Path, embed: bool) -> M
                     )
             entry = _entry(clip, base, embed)
             scored = str(run.result.clips.get(id, {}).get("sha256", ""))
-            if scored and scored != _hash(clip):
+            if scored and scored != clip_sha256(clip):
                 changed += 1
                 entry["why"] = "the file has changed since it was scored"
             elif "why" not in entry:
@@ -135,13 +135,3 @@ def _entry(clip: ClipFile, base: Path, embed: bool) -> dict[str, str]:
             # "./" so that a name with a colon is no scheme.
             entry[place] = "./" + "/".join(quote(os.fsencode(part)) for part in Path(relative).parts)
     return entry
-
-
-def _hash(clip: ClipFile) -> str:
-    """As `media.Reader.sha256`."""
-    hashes = []
-    for path in (clip.path, clip.audio):
-        if path is not None:
-            with path.open("rb") as file:
-                hashes.append(hashlib.file_digest(file, "sha256").hexdigest())
-    return hashes[0] if len(hashes) == 1 else hashlib.sha256(":".join(hashes).encode()).hexdigest()

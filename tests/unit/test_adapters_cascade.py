@@ -13,7 +13,7 @@ import pytest
 import soundfile
 
 from avbench import pipeline, registry, suites
-from avbench.adapters.cascade import filled_window, join
+from avbench.adapters.joining import filled_window, join
 from avbench.encode import write_clip, write_wav
 from avbench.errors import AvbenchError, BadManifest
 from avbench.media import Reader

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from avbench.encode import write_clip, write_frames, write_wav
 from avbench.errors import BadClip
 from avbench.media import DEMUXERS, FrameCount, Limits, Reader
+from avbench.store import clip_sha256
 from avbench.types import Clip, ClipFile, ClipInfo
 
 Make = Callable[..., Clip]
@@ -217,6 +218,7 @@ def test_the_hash_of_a_clip_in_two_files_follows_both(make_clip: Make, tmp_path:
         for audio in (None, tmp_path / "a.wav"):
             with Reader(ClipFile("a", tmp_path / "a.mp4", audio)) as reader:
                 hashes.add(reader.sha256)
+                assert clip_sha256(ClipFile("a", tmp_path / "a.mp4", audio)) == reader.sha256
     assert len(hashes) == 3
 
 
