@@ -17,7 +17,7 @@ Names:
 Shapes:
     row: the embedding (1024,).
 Range:
-    0 for equal sets, no upper end; lower is better.
+    0 for equal sets but for float32's rounding (the card says how much), no upper end; lower is better.
 Few clips:
     Biased upwards, about in proportion to 1 / n; below 1025 clips the covariances are singular. Compare equal n only. Fewer
     than 2 clips have no covariance and no score. The source compares 2048 clips or more.
