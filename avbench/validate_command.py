@@ -19,7 +19,7 @@ app = typer.Typer()
 @app.command("validate")
 def validate(
     metrics: Annotated[list[str], typer.Argument(help="Metrics, as `avbench metrics` lists them.", metavar="METRIC...")],
-    clips: Annotated[Path, typer.Option("--clips", help="Folder of clips; nine or more allow tests.")],
+    clips: Annotated[Path, typer.Option("--clips", help="Folder of clips; 8 allow intervals of sets, 9 tests.")],
     type: Annotated[list[str] | None, typer.Option("--type", help="As `avbench distort --list` shows; all without it.")] = None,
     level: Annotated[str, typer.Option("--level", help="all, or 0 to 9 as in 0,3,5-9.")] = "all",
     out: Annotated[Path, typer.Option("--out", help="Folder of clips, scores and report.")] = Path("validation"),
@@ -35,11 +35,11 @@ def validate(
     from avbench.distortions import catalogue
     from avbench.options import Options
     from avbench.store import write_bytes
-    from avbench.validate import curves, page
+    from avbench.validate import job, page
 
     names = [name.strip() for given in type or ["all"] for name in given.split(",") if name.strip()]
     with progress(as_json) as report_progress:
-        report = curves.validate(
+        report = job.validate(
             metrics,
             clips,
             out,
@@ -60,8 +60,7 @@ def validate(
     table = Table("metric", "distortion", "monotonicity", "95 % interval", "isotonic", "mildest level told", "effect", box=None)
     for c in report["curves"]:
         m = c["monotonicity"]
-        ends = "" if m["low"] is None else f"{m['low']:.2f} … {m['high']:.2f}"
-        numbers = (page.number(m["value"]), ends, page.number(c["isotonic"]), page.told(c), page.told_effect(c))
+        numbers = (page.number(m["value"]), page.ends(c), page.number(c["isotonic"]), page.told(c), page.told_effect(c))
         table.add_row(safe(c["metric"]), f"{c['code']} {c['name']}", *(safe(n) for n in numbers))
     console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 160)
     console.print(table)

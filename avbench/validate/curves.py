@@ -1,34 +1,30 @@
-"""A metric's curve over the levels of each distortion, on the user's own clips."""
+"""A metric's curve over the levels of one distortion, and what the numbers say."""
 
 from __future__ import annotations
 
-import dataclasses
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from scipy.optimize import isotonic_regression
 from scipy.stats import rankdata
 
-from avbench import pipeline, registry, results
 from avbench.agreement.permutation import holm, paired
 from avbench.agreement.resampling import Floats, Interval, bootstrap
-from avbench.agreement.scores import Values, read_scores
-from avbench.distortions import files
+from avbench.agreement.scores import Values
 from avbench.distortions.base import Distortion
-from avbench.distortions.making import ORIGINAL
-from avbench.errors import AvbenchError
-from avbench.options import Options
+from avbench.results import Score
+from avbench.types import Better, Metric
+from avbench.validate import cells
 
 FEWEST_FOR_TEST = 9
 """Clips; with fewer, no order of signs is rare enough to pass Holm's adjustment over ten levels."""
 LARGE_EFFECT = 0.8
 ALPHA = 0.05
-
-Progress = Callable[[str, int, int], None]
+_WIDTH = 2 * 1.959963984540054
+"""Of a 95 % interval, in standard errors."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +35,12 @@ class Point:
         level: 0 to 9; -1 for the clips without distortion.
         parameter: Of the distortion; None without.
         severity: 0 without distortion.
-        mean: Of the metric over clips.
-        clips: That have a value here and undistorted.
+        mean: Of the metric over clips; the number of a set metric, with the interval that the metric itself reports.
+        clips: That have a value here and undistorted; those in the set.
         effect: Mean of the paired differences from undistorted over their standard deviation (Cohen's d_z); infinite where
-            all differ alike.
-        p: Paired permutation test, adjusted by Holm over the levels; NaN with too few clips.
+            all differ alike. Of a set metric the difference from undistorted over its standard error, which the two intervals
+            imply if they are taken for independent; NaN without them.
+        p: Paired permutation test, adjusted by Holm over the levels; NaN with too few clips, and for a set metric.
     """
 
     level: int
@@ -62,17 +59,22 @@ class Curve:
     Args:
         metric: Label.
         better: Of the metric.
+        of: `clip` for a mean over clips, `set` for one number of all clips of a level.
+        reference: Whether clips are compared with the undistorted ones.
         code, name, unit: Of the distortion.
         points: By rising severity, undistorted first.
         monotonicity: Spearman's correlation of severity and mean value, positive where the metric gets worse with the damage
-            (where it rises, for a metric without direction).
+            (where it rises, for a metric without direction). A set metric has one value per level, hence no interval.
         isotonic: Share of the spread of the means that a curve explains which only gets worse.
         told: Mildest level that the metric tells from none; None if it tells none.
-        told_by: `test` (p adjusted at most 5 %) or `effect size` (0.8 or more, with too few clips for a test).
+        told_by: `test` (p adjusted at most 5 %), `effect size` (0.8 or more, with too few clips for a test) or, of a set
+            metric, `intervals` (that of the level lies wholly beyond that of none, on either side).
     """
 
     metric: str
     better: str
+    of: str
+    reference: bool
     code: str
     name: str
     unit: str
@@ -83,94 +85,7 @@ class Curve:
     told_by: str
 
 
-def validate(
-    metrics: Sequence[str],
-    clips: Path,
-    out: Path,
-    distortions: Sequence[Distortion],
-    levels: Sequence[int],
-    *,
-    seed: int = 0,
-    limit: int | None = None,
-    options: Options | None = None,
-    resamples: int = 1_000,
-    progress: Progress | None = None,
-) -> dict[str, Any]:
-    """Distort clips, score them, and describe each metric's curve; the same call goes on where it stopped.
-
-    Args:
-        metrics: Labels of metrics that need no reference.
-        clips: Folder of clips.
-        out: Gets `clips/` (the distorted clips) and `run/` (their scores).
-        distortions: As `catalogue.chosen` gives them.
-        levels: 0 to 9.
-        seed: Of distortions, bootstraps and tests.
-        limit: Only the first clips.
-        options: Of decoding and devices.
-        resamples: Of the bootstrap.
-        progress: Called with stage, done, total.
-
-    Returns:
-        What `validation.json` holds: `curves`, `failed` cells with reasons, `notes`.
-
-    Raises:
-        AvbenchError: as `distort` and `score` raise; if no metric has a value per clip.
-    """
-    workers = options.workers if options is not None else None
-    made = files.distort(
-        clips, out / "clips", distortions, levels, original=True, seed=seed, limit=limit, workers=workers, progress=progress
-    )
-    pipeline.score(out / "clips", metrics=metrics, out=out / "run", options=options, progress=progress)
-    run = results.read(out / "run")
-    scores = read_scores(out / "run")
-    # Every run reports its signal checks too; here only what was asked for counts.
-    asked = [registry.metric(spec.name, **dict(spec.parameters)).label for spec in map(registry.parse_spec, metrics)]
-    wanted = [label for label in asked if label in scores.metrics]
-    if not wanted:
-        raise AvbenchError(f"none of {', '.join(metrics)} has a value per clip: {'; '.join(scores.notes)}")
-    sources = sorted({clip for clip, _, _ in made.files})
-    curves = []
-    for label in wanted:
-        for distortion in distortions:
-            table = _table(scores.metrics[label], made, out / "clips", sources, distortion, levels)
-            curves.append(_curve(label, scores.metrics[label], distortion, levels, table, resamples, seed))
-    reasons = {label: dict(run[label].unscored) for label in wanted}
-    failed = [{"clip": c, "type": t, "level": n, "reason": why} for (c, t, n), why in sorted(made.failed.items())]
-    return {
-        "schema": 1,
-        "clips": str(clips),
-        "sources": sources,
-        "seed": seed,
-        "signatures": {label: run[label].signature for label in wanted},
-        "curves": [plain(dataclasses.asdict(c)) for c in curves],
-        "failed": failed,
-        "unscored": {label: why for label, why in reasons.items() if why},
-        "notes": [*scores.notes, *_notes(sources)],
-    }
-
-
-def _notes(sources: Sequence[str]) -> list[str]:
-    if len(sources) >= FEWEST_FOR_TEST:
-        return []
-    return [
-        f"{len(sources)} clips are too few for a paired test over ten levels ({FEWEST_FOR_TEST} are needed); the mildest level "
-        f"told from none is by effect size alone ({LARGE_EFFECT} or more)"
-    ]
-
-
-def _table(
-    values: Values, made: files.Made, folder: Path, sources: Sequence[str], distortion: Distortion, levels: Sequence[int]
-) -> Floats:
-    """Values `(sources, 1 + levels)`, undistorted first; NaN where there is none."""
-
-    def value(clip: str, code: str, level: int) -> float:
-        path = made.files.get((clip, code, level))
-        return math.nan if path is None else values.by_clip.get(path.relative_to(folder).with_suffix("").as_posix(), math.nan)
-
-    return np.array([[value(c, ORIGINAL, 0), *(value(c, distortion.code, n) for n in levels)] for c in sources])
-
-
-def _curve(
+def clip_curve(
     label: str,
     values: Values,
     distortion: Distortion,
@@ -178,7 +93,21 @@ def _curve(
     table: Floats,
     resamples: int,
     seed: int,
+    *,
+    reference: bool = False,
 ) -> Curve:
+    """Of a metric with a value per clip.
+
+    Args:
+        label: Of the metric.
+        values: For its direction.
+        distortion: What `table` is of.
+        levels: Its columns after the first.
+        table: `(clips, 1 + levels)`, undistorted first; NaN where there is none.
+        resamples: Of the bootstrap.
+        seed: Of bootstrap and tests.
+        reference: Whether each clip was compared with its undistorted clip.
+    """
     severity = np.array([0.0, *_ranked(distortion, levels)])
     places = [-1, *levels]
     both = np.isfinite(table) & np.isfinite(table[:, :1])
@@ -203,10 +132,12 @@ def _curve(
     if not tested:
         told = next((p.level for p in points[1:] if abs(p.effect) >= LARGE_EFFECT), None)
         told_by = "effect size"
-    worse = -1.0 if values.better == "higher" else 1.0
+    worse = _worse(values.better)
     return Curve(
         label,
         values.better,
+        "clip",
+        reference,
         distortion.code,
         distortion.name,
         distortion.unit,
@@ -216,6 +147,60 @@ def _curve(
         told,
         told_by,
     )
+
+
+def set_curve(metric: Metric, scores: Mapping[cells.Cell, Score], distortion: Distortion, levels: Sequence[int]) -> Curve:
+    """Of a set metric, from its number at each cell; a cell that is not there could not be made."""
+    severity = np.array([0.0, *_ranked(distortion, levels)])
+    places = [-1, *levels]
+    none = _number(scores.get(cells.UNDISTORTED))
+    points = []
+    for k in np.argsort(severity, kind="stable"):
+        score = scores.get(cells.UNDISTORTED if k == 0 else (distortion.code, places[k]))
+        parameter = None if k == 0 else distortion.parameters[places[k]]
+        number = _number(score)
+        effect = 0.0 if k == 0 else _apart(number, none)
+        clips = 0 if score is None else score.n_scored
+        points.append(Point(places[k], parameter, float(severity[k]), number, clips, effect, math.nan))
+    beyond = (p.level for p in points[1:] if p.mean.low > none.high or p.mean.high < none.low)
+    worse = _worse(metric.better)
+    found = np.array([p.mean.value for p in points])
+    along = _spearman(np.array([p.severity for p in points]), found[None])[0]
+    return Curve(
+        metric.label,
+        metric.better,
+        "set",
+        metric.needs_reference,
+        distortion.code,
+        distortion.name,
+        distortion.unit,
+        tuple(points),
+        Interval(worse * float(along), math.nan, math.nan, "none: one value per level"),
+        _isotonic([p.mean.value for p in points], worse),
+        next(beyond, None),
+        "intervals",
+    )
+
+
+def _number(score: Score | None) -> Interval:
+    """A set metric's number, as the metric itself reports it."""
+    if score is None:
+        return Interval(math.nan, math.nan, math.nan, "none: no clip could be made")
+    return Interval(score.value, score.low, score.high, score.interval)
+
+
+def _apart(here: Interval, none: Interval) -> float:
+    """Difference over its standard error, the two taken for independent."""
+    difference = here.value - none.value
+    error = math.hypot(here.high - here.low, none.high - none.low) / _WIDTH
+    if error == 0:
+        return math.copysign(math.inf, difference) if difference else 0.0
+    return difference / error
+
+
+def _worse(better: Better) -> float:
+    """The sign of getting worse; a metric without direction is looked at as if it rose."""
+    return -1.0 if better == "higher" else 1.0
 
 
 def _ranked(distortion: Distortion, levels: Sequence[int]) -> Floats:
@@ -239,20 +224,24 @@ def _effect(apart: Floats) -> float:
 
 
 def _monotonicity(table: Floats, both: Any, severity: Floats, worse: float, resamples: int, seed: int) -> Interval:
-    ranks = rankdata(severity)
     filled = np.where(both, table, 0.0)
 
     def statistic(weights: Floats) -> Floats:
         with np.errstate(invalid="ignore", divide="ignore"):
-            means = (weights @ filled) / (weights @ both)
-        out = np.full(len(weights), np.nan)
-        full = np.isfinite(means).all(axis=1) & (np.ptp(np.nan_to_num(means), axis=1) > 0)
-        y = rankdata(means[full], axis=1)
-        x, y = ranks - ranks.mean(), y - y.mean(axis=1, keepdims=True)
-        out[full] = worse * (y @ x) / np.sqrt((y * y).sum(axis=1) * (x @ x))
-        return out
+            return worse * _spearman(severity, (weights @ filled) / (weights @ both))
 
     return bootstrap(statistic, len(table), resamples=resamples, seed=seed)
+
+
+def _spearman(severity: Floats, means: Floats) -> Floats:
+    """Of each row of means `(b, levels)`; NaN for one that is constant or has a gap."""
+    ranks = rankdata(severity)
+    out = np.full(len(means), np.nan)
+    full = np.isfinite(means).all(axis=1) & (np.ptp(np.nan_to_num(means), axis=1) > 0)
+    y = rankdata(means[full], axis=1)
+    x, y = ranks - ranks.mean(), y - y.mean(axis=1, keepdims=True)
+    out[full] = (y @ x) / np.sqrt((y * y).sum(axis=1) * (x @ x))
+    return out
 
 
 def _isotonic(means: Sequence[float], worse: float) -> float:
@@ -262,14 +251,3 @@ def _isotonic(means: Sequence[float], worse: float) -> float:
         return math.nan
     fitted = isotonic_regression(values).x
     return 1.0 - float(((values - fitted) ** 2).sum() / ((values - values.mean()) ** 2).sum())
-
-
-def plain(value: Any) -> Any:
-    """What JSON takes: NaN is None, infinity a word."""
-    if isinstance(value, Mapping):
-        return {k: plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(v) for v in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-    return value

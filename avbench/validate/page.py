@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from avbench.validate.curves import FEWEST_FOR_TEST, LARGE_EFFECT
 from avbench.validate.drawing import Colour, Drawing, pdf_file
 
 _BLUE: Colour = (31, 84, 150)
@@ -32,9 +34,9 @@ def html(report: Mapping[str, Any]) -> str:
     parts = [
         "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width,initial-scale=1'>",
         f"<title>{escape(title)}</title><style>{_STYLE}</style><h1>{escape(title)}</h1>",
-        "<p>Each curve is the metric's mean over clips from undistorted (left) to the worst level, with 95 % intervals over "
-        "clips. The dashed line is the undistorted mean, the red mark the mildest level that is told from none "
-        "(by a paired test, adjusted for the number of levels).</p>",
+        "<p>Each curve goes from none (left: the clips without distortion, encoded again like the distorted ones) to the worst "
+        "level, with 95 % intervals. The dashed line is the value at none, the red mark the mildest level that is told from "
+        "none. What a value is and how a level is told stands with each metric.</p>",
     ]
     parts += [f"<p class=note>{escape(note)}</p>" for note in report["notes"]]
     if report["failed"]:
@@ -42,7 +44,8 @@ def html(report: Mapping[str, Any]) -> str:
         said = f"{len(report['failed'])} cells could not be made, such as type {first['type']} level {first['level']} of "
         parts.append(f"<p class=note>{escape(said + repr(first['clip']) + ': ' + first['reason'])}</p>")
     for metric, curves in _by_metric(report).items():
-        parts.append(f"<h2>{escape(metric)}</h2><p><code>{escape(report['signatures'][metric])}</code></p>")
+        parts.append(f"<h2>{escape(metric)}</h2><p>{escape(explained(curves[0]))}</p>")
+        parts.append(f"<p><code>{escape(report['signatures'][metric])}</code></p>")
         if report["unscored"].get(metric):
             parts.append(f"<p class=note>{len(report['unscored'][metric])} distorted clips have no value of it.</p>")
         parts.append(_table(curves))
@@ -59,8 +62,10 @@ def pdf(report: Mapping[str, Any]) -> bytes:
         for first in range(0, len(curves), per_page):
             page = Drawing(*_A4)
             page.text(30, 36, f"{metric}, {len(report['sources'])} clips", 14, bold=True)
+            for k, line in enumerate(textwrap.wrap(explained(curves[0]), 225)):
+                page.text(30, 46 + 8 * k, line, 7, _GREY)
             for k, curve in enumerate(curves[first : first + per_page]):
-                page.put(plot(curve), 30 + (k % _COLUMNS) * (_WIDTH + 12), 50 + (k // _COLUMNS) * (_HEIGHT + 10))
+                page.put(plot(curve), 30 + (k % _COLUMNS) * (_WIDTH + 12), 66 + (k // _COLUMNS) * (_HEIGHT + 10))
             pages.append(page)
     return pdf_file(pages, "avbench validate")
 
@@ -72,17 +77,49 @@ def _by_metric(report: Mapping[str, Any]) -> dict[str, list[Mapping[str, Any]]]:
     return out
 
 
+def explained(curve: Mapping[str, Any]) -> str:
+    """What the values of a metric's curves are, and how a level is told from none."""
+    if curve["of"] == "clip":
+        said = "A value is the mean over clips, with its interval over clips."
+        if curve["reference"]:
+            said = "A value is the mean over clips, each compared with its own clip as given, with its interval over clips."
+    else:
+        said = "A value is one number of all clips of a level, with the interval that the metric reports."
+        if curve["reference"]:
+            said = "A value compares all clips of a level with the clips as given, with the interval that the metric reports."
+    if curve["reference"]:
+        said += " At none it is what encoding the clips again costs, not 0 by definition."
+    if curve["of"] == "clip":
+        return (
+            f"{said} A level is told from none by a paired test over clips, adjusted for the number of levels; with fewer than "
+            f"{FEWEST_FOR_TEST} clips by an effect size of {LARGE_EFFECT} or more. Effect size: mean difference from none over "
+            "its standard deviation."
+        )
+    return (
+        f"{said} There is no paired test: a level is told from none if its interval and that of none do not overlap, with no "
+        "adjustment for the number of levels, and without intervals none is told. Effect size: difference from none over its "
+        "standard error, by the two intervals as if they were independent."
+    )
+
+
 def _table(curves: Sequence[Mapping[str, Any]]) -> str:
     heads = ("distortion", "monotonicity", "95 % interval", "isotonic share", "mildest level told apart", "effect size", "by")
     rows = [f"<table><tr>{''.join(f'<th>{head}' for head in heads)}</tr>"]
     for c in curves:
         m = c["monotonicity"]
-        ends = "" if m["low"] is None else f"{m['low']:.2f} … {m['high']:.2f}"
         rows.append(
-            f"<tr><td>{escape(c['code'])} {escape(c['name'])}<td class=n>{number(m['value'])}<td>{ends}<td class=n>"
+            f"<tr><td>{escape(c['code'])} {escape(c['name'])}<td class=n>{number(m['value'])}<td>{escape(ends(c))}<td class=n>"
             f"{number(c['isotonic'])}<td>{escape(told(c))}<td class=n>{escape(told_effect(c))}<td>{escape(c['told_by'])}</tr>"
         )
     return "".join([*rows, "</table>"])
+
+
+def ends(curve: Mapping[str, Any]) -> str:
+    """The interval of the monotonicity, or why there is none; nothing where there is no monotonicity either."""
+    found = curve["monotonicity"]
+    if found["low"] is not None:
+        return f"{found['low']:.2f} … {found['high']:.2f}"
+    return "" if found["value"] is None else str(found["how"])
 
 
 def told(curve: Mapping[str, Any]) -> str:

@@ -5,20 +5,25 @@ from __future__ import annotations
 import json
 import math
 import re
+import shutil
 import xml.etree.ElementTree as ET
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from avbench import engine, pipeline, registry
 from avbench.agreement.scores import Values
 from avbench.distortions import catalogue
 from avbench.encode import write_clip
 from avbench.errors import AvbenchError
-from avbench.types import Clip
-from avbench.validate import curves, page
+from avbench.options import Options
+from avbench.results import Score
+from avbench.types import Clip, ClipFile
+from avbench.validate import cells, curves, job, page
 from avbench.validate.drawing import Drawing, pdf_file, text_width
 from tests.conftest import Said
 
@@ -27,7 +32,7 @@ LEVELS = tuple(range(10))
 
 def curve(table: NDArray[np.float64], name: str = "blur", better: str = "higher") -> curves.Curve:
     (distortion,) = catalogue.chosen([name])
-    return curves._curve("m", Values(better, {}), distortion, LEVELS, table, 300, 0)  # type: ignore[arg-type]
+    return curves.clip_curve("m", Values(better, {}), distortion, LEVELS, table, 300, 0)  # type: ignore[arg-type]
 
 
 def falling(clips: int, noise: float, seed: int = 0) -> NDArray[np.float64]:
@@ -90,6 +95,42 @@ def test_equal_differences_are_infinitely_large() -> None:
     table = np.repeat(np.arange(10.0)[:, None], 11, axis=1)
     table[:, 3] -= 1
     assert curve(table).points[3].effect == -math.inf
+
+
+def set_curve(numbers: dict[int, tuple[float, float, float]], metric: str = "fad_mini", name: str = "blur") -> curves.Curve:
+    """Of value, low and high by level; -1 for none."""
+    (distortion,) = catalogue.chosen([name])
+    found = registry.metric(metric)
+
+    def score(number: tuple[float, float, float]) -> Score:
+        return Score(found.label, "", *number, "how", "", found.better, 9, 9, {}, {}, "")
+
+    scores = {cells.UNDISTORTED if n < 0 else (distortion.code, n): score(v) for n, v in numbers.items()}
+    return curves.set_curve(found, scores, distortion, sorted({n for n in (*numbers, 3) if n >= 0}))
+
+
+def test_a_level_of_a_set_is_told_by_its_interval() -> None:
+    found = set_curve({-1: (1, 0.5, 1.5), 0: (1.2, 0.8, 1.6), 3: (3, 1.4, 4.6), 5: (4, 2.5, 5.5), 9: (3.5, 1, 6)})
+    assert (found.told, found.told_by, found.of, found.reference) == (5, "intervals", "set", True)
+    assert found.monotonicity.value == pytest.approx(0.9)
+    assert math.isnan(found.monotonicity.low)
+    deviations = [p.effect * math.hypot(1, p.mean.high - p.mean.low) / (2 * 1.959964) for p in found.points]
+    assert deviations == pytest.approx([0, 0.2, 2, 3, 2.5])
+
+
+def test_a_score_of_a_set_that_falls_gets_worse() -> None:
+    found = set_curve({-1: (5, 4, 6), 3: (3, 2, 3.9), 9: (1, 0.9, 1.1)}, "is_mini")
+    assert (found.told, found.reference) == (3, False)
+    assert found.monotonicity.value == pytest.approx(1.0)
+
+
+def test_a_set_without_intervals_or_without_a_cell_tells_nothing() -> None:
+    found = set_curve({-1: (1, math.nan, math.nan), 5: (9, math.nan, math.nan)})
+    assert found.told is None
+    assert [p.clips for p in found.points] == [9, 0, 9]
+    assert math.isnan(found.points[2].effect)
+    assert found.points[1].mean.how == "none: no clip could be made"
+    assert math.isnan(found.monotonicity.value)  # a level is missing
 
 
 # ------------------------------------------------------------------ drawing
@@ -155,20 +196,118 @@ def test_from_clips_to_report(avbench_cli: Callable[..., Said], tmp_path: Path, 
     assert "too few for a paired test" in " ".join(again.out.split())
 
 
-def test_a_metric_without_a_value_per_clip_is_refused(
-    avbench_cli: Callable[..., Said], tmp_path: Path, make_clip: Callable[..., Clip]
+def test_metrics_of_sets_and_of_pairs_beside_one_of_clips(
+    avbench_cli: Callable[..., Said], tmp_path: Path, make_clip: Callable[..., Clip], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "clips").mkdir()
-    write_clip(tmp_path / "clips" / "a.mp4", make_clip("a"))
-    said = avbench_cli(
-        "validate", "fad_vggish", "--clips", tmp_path / "clips", "--type", "blur", "--level", "1", "--workers", "1"
+    clips = folder(tmp_path / "clips", make_clip, 3)
+    passes: list[list[str]] = []
+    extract = engine.extract
+
+    def spied(sources: Sequence[ClipFile], *rest: Any, **how: Any) -> engine.Extraction:
+        found = extract(sources, *rest, **how)
+        passes.append([f"{s.id} {found.made}" for s in sources])
+        return found
+
+    monkeypatch.setattr(engine, "extract", spied)
+    asked = ("fad_mini", "kl_mini", "is_mini", "loudness")
+    arguments = ("validate", *asked, "--clips", clips, "--type", "low_pass,blur", "--level", "1,9", "--workers", "1")
+    said = avbench_cli(*arguments, "--out", "v", "--json")
+    assert said.code == 0, said.err
+    found = json.loads(said.out)
+    assert [(c["metric"], c["of"], c["reference"]) for c in found["curves"][::2]] == [
+        ("fad_mini", "set", True),
+        ("kl_mini", "clip", True),
+        ("is_mini", "set", False),
+        ("loudness", "clip", False),
+    ]
+    # The undistorted clips go through the network in one pass of three, however many cells there are.
+    assert [p for p in passes if p[0].startswith("k0 ")] == [["k0 3", "k1 3", "k2 3"]]
+    by = {(c["metric"], c["name"]): c for c in found["curves"]}
+    for metric in ("fad_mini", "kl_mini"):
+        values = [p["mean"]["value"] for p in by[metric, "low_pass"]["points"]]
+        assert 0 < values[0] < values[1] < values[2]  # encoding costs something
+        assert len({p["mean"]["value"] for p in by[metric, "blur"]["points"]}) == 1  # the sound is the same
+    heard = by["fad_mini", "low_pass"]
+    assert [p["clips"] for p in heard["points"]] == [3, 3, 3]
+    assert (heard["told"], heard["told_by"], heard["points"][2]["effect"], heard["points"][2]["p"]) == (
+        None,
+        "intervals",
+        None,
+        None,
     )
-    assert said.code == 2
-    assert "compares with reference clips" in said.message
+    assert heard["monotonicity"] == {"value": 1.0, "low": None, "high": None, "how": "none: one value per level"}
+    assert "fad_mini has no interval without distortion (3 clips, halves need 8), so no level can be told" in str(
+        found["notes"]
+    )
+    assert found["signatures"]["fad_mini"].endswith("|reference:undistorted")
+    assert "reference:" not in found["signatures"]["is_mini"]
+    text = Path("v/validation.html").read_text()
+    assert text.count("<svg") == 8
+    assert text.count("compares all clips of a level with the clips as given") == 1
+    assert text.count("each compared with its own clip as given") == 1
+    assert text.count("one number of all clips of a level, with") == 1
+    assert "none: one value per level" in text
+    assert Path("v/validation.pdf").read_bytes().count(b"/Type /Page ") == 4
+    # A run over the clips of one cell, named as the clips, has the same numbers.
+    cell = tmp_path / "cell"
+    cell.mkdir()
+    for n in range(3):
+        shutil.copy(Path("v") / "clips" / f"k{n}_output_11_9.mp4", cell / f"k{n}.mp4")
+    run = pipeline.score(cell, references=clips, metrics=asked, options=Options(workers=1))
+    assert {m: by[m, "low_pass"]["points"][2]["mean"]["value"] for m in asked} == {m: run[m].value for m in asked}
+    # The same numbers again, and no network runs.
+    passes.clear()
+    again = avbench_cli(*arguments, "--out", "v", "--json")
+    assert again.out == said.out
+    assert {line.split()[1] for p in passes for line in p} == {"0"}
+
+
+def folder(path: Path, make_clip: Callable[..., Clip], clips: int, **how: Any) -> Path:
+    path.mkdir()
+    for n in range(clips):
+        write_clip(path / f"k{n}.mp4", make_clip(f"k{n}", seed=n, **how))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("metric", "clips", "said"),
+    [
+        ("fad_mini", 1, "fad_mini is a number of 2 or more clips together, and 1 of"),
+        ("is_passt", 3, "is_passt is a number of 10 or more clips together, and 3 of"),
+        ("fad_vggish", 3, "avbench weights fetch"),
+        ("fad_min", 3, "no metric 'fad_min'; did you mean 'fad_mini'?"),
+        ("clap_ta", 3, "clap_ta compares with captions, and a folder of clips has none; leave it out"),
+    ],
+)
+def test_what_cannot_be_had_is_said_before_anything_is_distorted(
+    avbench_cli: Callable[..., Said], tmp_path: Path, make_clip: Callable[..., Clip], metric: str, clips: int, said: str
+) -> None:
+    where = folder(tmp_path / "clips", make_clip, clips)
+    found = avbench_cli("validate", "loudness", metric, "--clips", where, "--type", "blur", "--level", "1", "--out", "v")
+    assert found.code == 2
+    assert said in found.message
+    assert not Path("v").exists()
+
+
+def test_clips_without_sound(avbench_cli: Callable[..., Said], tmp_path: Path, make_clip: Callable[..., Clip]) -> None:
+    where = folder(tmp_path / "clips", make_clip, 2, audio=False)
+    rest = ("--clips", where, "--type", "blur", "--level", "1", "--workers", "1", "--out", "v")
+    alone = avbench_cli("validate", "fad_mini", *rest)
+    assert alone.code == 2
+    assert "no curve to draw: fad_mini has no value at any level: too_short: needs at least 2 clips" in alone.message
+    assert "no_audio" in alone.message
+    beside = avbench_cli("validate", "fad_mini", "kl_mini", "static_picture", *rest, "--json")
+    assert beside.code == 0, beside.err
+    found = json.loads(beside.out)
+    assert [c["metric"] for c in found["curves"]] == ["fad_mini", "kl_mini", "static_picture"]
+    for metric in ("fad_mini", "kl_mini"):
+        assert any(f"{metric} has no value at any level" in note and "no_audio" in note for note in found["notes"])
+        assert len(found["unscored"][metric]) == 4
+    assert Path("v/validation.html").read_text().count("no clip could be scored") == 2
 
 
 def test_a_curve_without_values_is_drawn_as_such() -> None:
-    empty = curves.plain({"curves": [vars_of(curve(np.full((4, 11), np.nan)))]})["curves"][0]
+    empty = job.plain({"curves": [vars_of(curve(np.full((4, 11), np.nan)))]})["curves"][0]
     assert "no clip could be scored" in page.plot(empty).svg("x")
 
 
@@ -180,4 +319,4 @@ def vars_of(found: curves.Curve) -> dict[str, object]:
 
 def test_nothing_to_show_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(AvbenchError):
-        curves.validate(["av_align"], tmp_path / "none", tmp_path / "out", catalogue.chosen(["blur"]), (1,))
+        job.validate(["av_align"], tmp_path / "none", tmp_path / "out", catalogue.chosen(["blur"]), (1,))
