@@ -7,10 +7,11 @@ r"""JointDiT at a size that a CPU can train: two small diffusion transformers, c
 
 Kept from JointDiT (CVPR 2025): the split of two trained denoisers into input, expert and output layers; perceiver joint
 attention with rotary positions; feed-forward and adaptive layer norm per modality; one timestep for EDM video and DDPM audio;
-JointCFG and JointCFG*. Changed: the denoisers are transformers on patch components (`patch_codec`) instead of U-Nets on
-autoencoder latents; the image enters as patches added to every step's tokens and as an embedding added to the time embeddings,
-instead of through CLIP; audio is v-predicted with a cosine schedule; rotary positions count sixteenths of a second in both
-streams, and joint attention begins with tokens of about the same time.
+JointCFG and JointCFG*. Changed: the denoisers are transformers on the codes of a small autoencoder (`motion_codec`) and on
+components of a spectrogram (`sound_codec`) instead of U-Nets on the latents of large autoencoders; the image enters as patches
+added to every step's tokens and as an embedding added to the time embeddings, instead of through CLIP; audio is v-predicted
+with a cosine schedule; rotary positions count sixteenths of a second in both streams, and joint attention begins with tokens of
+about the same time.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ class Shape:
         side: Of the picture in pixels, a multiple of 16.
         steps: Video tokens over time.
         step_seconds: Of one video token.
-        components: Numbers of a video token.
+        components: Numbers of a video token, 3 frames of the codec's channels.
         sounds: Audio tokens.
         sound_seconds: Of one audio token.
         sound_components: Numbers of an audio token.
@@ -71,7 +72,7 @@ class Shape:
     side: int = 64
     steps: int = 8
     step_seconds: float = 0.25
-    components: int = 160
+    components: int = 24
     sounds: int = 40
     sound_seconds: float = 0.05
     sound_components: int = 64

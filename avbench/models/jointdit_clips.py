@@ -18,7 +18,7 @@ from avbench.models.joint_attention import JointMode
 from avbench.models.jointdit import sample
 from avbench.models.jointdit_package import Package
 from avbench.models.mel_inversion import SAMPLE_RATE
-from avbench.models.patch_codec import FRAME_RATE, video_patches
+from avbench.models.motion_codec import FRAME_RATE
 from avbench.types import Clip, Item, Suite
 
 SECONDS = 2.0
@@ -107,7 +107,7 @@ def _batch(
     frames = [seen.picture(tokens[n], pictures[n]) for n in range(len(items))]
     if heard is not seen:
         # The second stage sees what the first one shows: its clip, not its tokens.
-        coded = np.stack([heard.video.encode(video_patches(frames[n])) for n in filled])
+        coded = np.stack([heard.video.tokens(frames[n]) for n in filled])
         given = torch.from_numpy(coded).to(heard.device)
         sounds = sample(heard.model, images, (noise[0], noise[1]), combination, steps=steps, video=given)[1]
     out = []

@@ -1,4 +1,4 @@
-"""A trained JointDiT as one file: network, codecs and deblocking in safetensors, sizes and kind in its header."""
+"""A trained JointDiT as one file: network and codecs in safetensors, sizes and kind in its header."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from avbench.errors import BadParameter, MissingData
-from avbench.models.deblocking import Deblocking
 from avbench.models.jointdit import JointDiT, shape_from
 from avbench.models.mel_inversion import waveform
-from avbench.models.patch_codec import PatchCodec, frames_of, mels_of
+from avbench.models.motion_codec import GROUP, MotionCodec
+from avbench.models.sound_codec import SoundCodec
 
 Kind = Literal["joint", "uni", "v2a"]
 """`joint`: both streams and their joint layers. `uni`: the two base models alone. `v2a`: sound for a given video."""
-FORMAT = "avbench-jointdit/1"
+FORMAT = "avbench-jointdit/2"
 _CODEC = ("basis", "mean", "scale")
 
 
@@ -35,14 +35,12 @@ class Package:
         model: In evaluation mode; of a `uni` package the joint layers were never trained and are not used.
         video: Codec of the picture.
         audio: Codec of the sound.
-        deblocking: Network after the picture's codec.
     """
 
     kind: Kind
     model: JointDiT
-    video: PatchCodec
-    audio: PatchCodec
-    deblocking: Deblocking
+    video: MotionCodec
+    audio: SoundCodec
 
     @property
     def device(self) -> torch.device:
@@ -57,10 +55,9 @@ class Package:
         for name, value in self.model.state_dict().items():
             if not (self.kind == "uni" and name.startswith("joints.")):
                 tensors[f"model.{name}"] = value
-        tensors |= {f"deblocking.{name}": value for name, value in self.deblocking.state_dict().items()}
-        for name, codec in (("video", self.video), ("audio", self.audio)):
-            parts = (codec.basis, codec.mean, np.array([codec.scale], np.float32))
-            tensors |= {f"codec.{name}.{key}": torch.from_numpy(part) for key, part in zip(_CODEC, parts, strict=True)}
+        tensors |= {f"codec.video.{name}": value for name, value in _kept(self.video).items()}
+        parts = (self.audio.basis, self.audio.mean, np.array([self.audio.scale], np.float32))
+        tensors |= {f"codec.audio.{key}": torch.from_numpy(part) for key, part in zip(_CODEC, parts, strict=True)}
         small = {name: value.detach().cpu().half().contiguous() for name, value in tensors.items()}
         about = {"format": FORMAT, "kind": self.kind, "shape": json.dumps(dataclasses.asdict(self.model.shape))}
         part = path.with_name(path.name + ".part")
@@ -69,19 +66,13 @@ class Package:
         part.replace(path)
         return path
 
-    @torch.inference_mode()
     def picture(self, tokens: Tensor, first: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The frames of one clip: tokens `(N, components)` and first frame `(side, side, 3)` to uint8 `(T, side, side, 3)`."""
-        rough = frames_of(self.video.decode(tokens.float().cpu().numpy()), first)
-        frames = torch.from_numpy(rough).permute(0, 3, 1, 2) / 127.5 - 1.0
-        given = (torch.from_numpy(first.astype(np.float32)).permute(2, 0, 1) / 127.5 - 1.0).expand_as(frames)
-        better = self.deblocking(frames.to(self.device), given.to(self.device)).cpu()
-        levels = torch.round((better + 1.0) * 127.5).clamp(0, 255).to(torch.uint8)
-        return np.ascontiguousarray(levels.permute(0, 2, 3, 1).numpy())
+        return self.video.frames(tokens.float().cpu().numpy(), first)
 
     def sound(self, tokens: Tensor, seed: int) -> NDArray[np.float32]:
         """The waveform of one clip: tokens `(N, components)` to `(samples,)` at 16 kHz."""
-        mels = mels_of(self.audio.decode(tokens.float().cpu().numpy()))
+        mels = self.audio.mels(tokens.float().cpu().numpy())
         # The search for a phase would make other samples of the last digits, which hang on the size of the batch.
         return waveform(np.round(mels, 2), seed=seed)
 
@@ -126,27 +117,29 @@ def load(path: Path, kind: Kind, device: str = "cpu") -> Package:
         raise BadParameter(f"{path} holds a model of kind '{found}', wanted is '{kind}'; give another checkpoint")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        model, deblocking = JointDiT(shape), Deblocking()
-    wanted = {f"deblocking.{name}": tuple(t.shape) for name, t in deblocking.state_dict().items()}
+        model, video = JointDiT(shape), MotionCodec(shape.components // GROUP)
+    wanted = {f"codec.video.{name}": tuple(t.shape) for name, t in _kept(video).items()}
     for name, tensor in model.state_dict().items():
         if not (kind == "uni" and name.startswith("joints.")):
             wanted[f"model.{name}"] = tuple(tensor.shape)
     _compared(path, tensors, wanted)
     model.load_state_dict(_part(tensors, "model."), strict=kind != "uni")
-    deblocking.load_state_dict(_part(tensors, "deblocking."))
-    codecs = []
-    for name, components in (("video", shape.components), ("audio", shape.sound_components)):
-        basis, mean, scale = (tensors[f"codec.{name}.{key}"].numpy() for key in _CODEC)
-        if basis.shape[1] != components:
-            raise BadParameter(f"{path}: the {name} codec has {basis.shape[1]} components, the model {components}")
-        codecs.append(PatchCodec(basis, mean, float(scale[0])))
-    for network in (model, deblocking):
+    video.load_state_dict(_part(tensors, "codec.video."), strict=False)
+    basis, mean, scale = (tensors[f"codec.audio.{key}"].numpy() for key in _CODEC)
+    if basis.shape[1] != shape.sound_components:
+        raise BadParameter(f"{path}: the sound's codec has {basis.shape[1]} components, the model {shape.sound_components}")
+    for network in (model, video):
         network.to(device).eval().requires_grad_(False)
-    return Package(kind, model, codecs[0], codecs[1], deblocking)
+    return Package(kind, model, video, SoundCodec(basis, mean, float(scale[0])))
+
+
+def _kept(video: MotionCodec) -> dict[str, Tensor]:
+    """What of a codec is written: a count of training steps is no weight."""
+    return {name: value for name, value in video.state_dict().items() if value.is_floating_point()}
 
 
 def _compared(path: Path, tensors: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]]) -> None:
-    codec = {f"codec.{name}.{key}" for name in ("video", "audio") for key in _CODEC}
+    codec = {f"codec.audio.{key}" for key in _CODEC}
     wrong = [f"{name} is missing" for name in [*shapes, *sorted(codec)] if name not in tensors]
     wrong += [f"{name} is not known" for name in tensors if name not in shapes and name not in codec]
     wrong += [

@@ -1,7 +1,8 @@
 """Trains JointDiT: `python -m avbench.training.jointdit --config baselines/jointdit/config.toml --data clips --out runs/tiny`.
 
 The same command goes on where an interrupted one stopped. Clips of `synth15`'s train split are rendered to `--data` first (1 MB
-each), then coded to tokens (0.1 MB each), then the stages of the configuration are trained in order.
+each), the codecs are made from them, the clips are coded to tokens (30 kB each), and the stages of the configuration are
+trained in order.
 """
 
 from __future__ import annotations
@@ -20,7 +21,10 @@ import torch
 
 from avbench.errors import AvbenchError, BadParameter
 from avbench.models.jointdit import Shape, shape_from
-from avbench.models.patch_codec import PatchCodec
+from avbench.models.motion_codec import GROUP
+from avbench.models.sound_codec import SoundCodec
+from avbench.training.jointdit_codec import CodecPlan
+from avbench.training.jointdit_codec import train as codec_of
 from avbench.training.jointdit_data import Tokens, fitted, tokens
 from avbench.training.jointdit_loop import BEGINS_FROM, STAGES, Stage, StageName, Training, fresh, train
 from avbench.training.library import library
@@ -65,8 +69,8 @@ def run(
     Raises:
         BadParameter: for a configuration that makes no sense, or a stage whose beginning is not trained yet.
     """
-    shape, training, clips, stages = read_config(config)
-    rows = prepared(shape, clips, data, out, workers=workers)
+    shape, training, codec, clips, stages = read_config(config)
+    rows = prepared(shape, training, codec, clips, data, out, device=device, workers=workers)
     done = []
     for stage in stages:
         if only and stage.name not in only:
@@ -89,44 +93,53 @@ def run(
     return done
 
 
-def prepared(shape: Shape, clips: tuple[int, ...], data: Path, out: Path, *, workers: int = 1) -> Tokens:
+def prepared(
+    shape: Shape,
+    training: Training,
+    plan: CodecPlan,
+    clips: tuple[int, ...],
+    data: Path,
+    out: Path,
+    *,
+    device: str = "cpu",
+    workers: int = 1,
+) -> Tokens:
     """The training clips as tokens; rendered and coded where they are not there yet.
 
     Args:
         shape: Of the model.
+        training: Its seed and precision are those of the picture's codec, too.
+        plan: Of the picture's codec.
         clips: How many of each train split, in order of the splits' seeds.
         data: Folder of the libraries `seed0`, `seed1` ...
-        out: Folder of codec and tokens.
+        out: Folder of codecs and tokens.
+        device: Of torch.
         workers: Processes that render.
     """
     libraries = [
         library(data / f"seed{seed}", count, seed=seed, workers=workers, progress=_rendered) for seed, count in enumerate(clips)
     ]
-    path = out / "codec.npz"
+    channels, rest = divmod(shape.components, GROUP)
+    if rest:
+        raise BadParameter(f"JointDiT: components must be a multiple of {GROUP}, the frames of a token; got {shape.components}")
+    video = codec_of(
+        plan, channels, libraries, out, seed=training.seed, device=device, bfloat16=training.bfloat16, progress=_told
+    )
+    path = out / "sound.npz"
     if not path.is_file():
-        out.mkdir(parents=True, exist_ok=True)
-        codecs = fitted(libraries[0], shape.components, shape.sound_components)
-        parts = {
-            f"{name}_{key}": getattr(codec, key)
-            for name, codec in zip(("video", "audio"), codecs, strict=True)
-            for key in ("basis", "mean", "scale")
-        }
-        np.savez(path, **parts)
-    return tokens(libraries, read_codecs(path), out, _coded)
+        sound = fitted(libraries[0], shape.sound_components)
+        np.savez(path, basis=sound.basis, mean=sound.mean, scale=sound.scale)
+    return tokens(libraries, (video, read_sound(path)), out, _coded)
 
 
-def read_codecs(path: Path) -> tuple[PatchCodec, PatchCodec]:
-    """The codecs of video and audio that `prepared` fitted."""
+def read_sound(path: Path) -> SoundCodec:
+    """The sound's codec that `prepared` fitted."""
     with np.load(path) as parts:
-        video, audio = (
-            PatchCodec(parts[f"{name}_basis"], parts[f"{name}_mean"], float(parts[f"{name}_scale"]))
-            for name in ("video", "audio")
-        )
-    return video, audio
+        return SoundCodec(parts["basis"], parts["mean"], float(parts["scale"]))
 
 
-def read_config(path: Path) -> tuple[Shape, Training, tuple[int, ...], list[Stage]]:
-    """Sizes, settings, clips per train split, and stages of a TOML file.
+def read_config(path: Path) -> tuple[Shape, Training, CodecPlan, tuple[int, ...], list[Stage]]:
+    """Sizes, settings, plan of the codec, clips per train split, and stages of a TOML file.
 
     Raises:
         BadParameter: if it cannot be read, or holds a name or value that makes no sense.
@@ -135,18 +148,25 @@ def read_config(path: Path) -> tuple[Shape, Training, tuple[int, ...], list[Stag
         table: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
         shape = shape_from(table.get("shape", {}))
         training = Training(**table.get("training", {}))
+        codec = CodecPlan(**table.get("codec", {}))
         clips = tuple(int(count) for count in table["data"]["clips"])
         stages = [Stage(**stage) for stage in table["stages"]]
     except (OSError, tomllib.TOMLDecodeError, TypeError, KeyError, ValueError) as error:
         raise BadParameter(f"{path}: not a configuration of JointDiT: {error}") from error
-    return shape, training, clips, stages
+    return shape, training, codec, clips, stages
 
 
 def settings(config: Path) -> str:
     """A configuration as JSON, for logs."""
-    shape, training, clips, stages = read_config(config)
+    shape, training, codec, clips, stages = read_config(config)
     return json.dumps(
-        {"shape": asdict(shape), "training": asdict(training), "clips": clips, "stages": [asdict(s) for s in stages]}
+        {
+            "shape": asdict(shape),
+            "training": asdict(training),
+            "codec": asdict(codec),
+            "clips": clips,
+            "stages": [asdict(s) for s in stages],
+        }
     )
 
 

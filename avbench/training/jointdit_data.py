@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from avbench.mini.inputs import FRAME_RATE as LIBRARY_RATE
 from avbench.models.mel_inversion import SAMPLE_RATE, log_mel
-from avbench.models.patch_codec import FRAME_RATE, PatchCodec, sound_patches, video_patches
+from avbench.models.motion_codec import FRAME_RATE, MotionCodec
+from avbench.models.sound_codec import SoundCodec
 from avbench.store import write_bytes
 from avbench.synth15.rendering import SECONDS
 from avbench.training.library import Library
@@ -60,17 +61,14 @@ def mels_at(library: Library, index: int) -> NDArray[np.float32]:
     return log_mel(library.sounds[index, :_SAMPLES].astype(np.float32) / 32767.0)
 
 
-def fitted(library: Library, video: int, audio: int) -> tuple[PatchCodec, PatchCodec]:
-    """Codecs of so many components, from the first clips of a library."""
-    few = range(min(FITTED_ON, len(library)))
-    seen = PatchCodec.fit((video_patches(frames_at(library, n)) for n in few), video, centred=False)
-    heard = PatchCodec.fit((sound_patches(mels_at(library, n)) for n in few), audio, centred=True)
-    return seen, heard
+def fitted(library: Library, components: int) -> SoundCodec:
+    """The sound's codec of so many components, from the first clips of a library."""
+    return SoundCodec.fit((mels_at(library, n) for n in range(min(FITTED_ON, len(library)))), components)
 
 
 def tokens(
     libraries: Sequence[Library],
-    codecs: tuple[PatchCodec, PatchCodec],
+    codecs: tuple[MotionCodec, SoundCodec],
     folder: Path,
     progress: Callable[[int, int], None] | None = None,
 ) -> Tokens:
@@ -79,23 +77,24 @@ def tokens(
     Args:
         libraries: One after the other.
         codecs: Of video and audio.
-        folder: For the arrays, 0.1 MB a clip.
+        folder: For the arrays, 30 kB a clip.
         progress: Called with clips done and all clips.
     """
     count = sum(len(library) for library in libraries)
     seen, heard = codecs
-    digest = hashlib.sha256(seen.basis.tobytes() + heard.basis.tobytes()).hexdigest()[:16]
-    about = {"ids": [[library.items[0].id, len(library)] for library in libraries], "codec": digest, "version": 1}
+    weights = b"".join(value.cpu().numpy().tobytes() for value in seen.state_dict().values())
+    digest = hashlib.sha256(weights + heard.basis.tobytes()).hexdigest()[:16]
+    about = {"ids": [[library.items[0].id, len(library)] for library in libraries], "codec": digest, "version": 2}
     note = folder / "tokens.json"
     names = [folder / f"tokens-{name}.npy" for name in ("video", "audio", "first")]
     if not (note.is_file() and json.loads(note.read_text(encoding="utf-8")) == about):
         folder.mkdir(parents=True, exist_ok=True)
         note.unlink(missing_ok=True)
         side = libraries[0].pictures.shape[2]
-        one, sounds = video_patches(frames_at(libraries[0], 0)), sound_patches(mels_at(libraries[0], 0))
+        one, sounds = seen.tokens(frames_at(libraries[0], 0)), heard.tokens(mels_at(libraries[0], 0))
         shapes = (
-            (count, 2, len(one), seen.basis.shape[1]),
-            (count, len(sounds), heard.basis.shape[1]),
+            (count, 2, *one.shape),
+            (count, *sounds.shape),
             (count, side, side, 3),
         )
         kinds = (np.float16, np.float16, np.uint8)
@@ -106,9 +105,9 @@ def tokens(
         for library in libraries:
             for index in range(len(library)):
                 frames = frames_at(library, index)
-                video[row, 0] = seen.encode(video_patches(frames))
-                video[row, 1] = seen.encode(video_patches(frames[:, :, ::-1]))
-                audio[row] = heard.encode(sound_patches(mels_at(library, index)))
+                video[row, 0] = seen.tokens(frames)
+                video[row, 1] = seen.tokens(frames[:, :, ::-1])
+                audio[row] = heard.tokens(mels_at(library, index))
                 first[row] = frames[0]
                 row += 1
                 if progress is not None and row % 100 == 0:

@@ -34,7 +34,7 @@ from avbench.mini.inputs import clocked, samples_of, small
 from avbench.models.jointdit_clips import package_path
 from avbench.models.jointdit_package import load
 from avbench.models.mel_inversion import log_mel
-from avbench.models.patch_codec import FRAME_RATE, sound_patches, video_patches
+from avbench.models.motion_codec import FRAME_RATE
 from avbench.registry import generator, parse_spec
 from avbench.store import write_bytes
 from avbench.training.jointdit_events import Detectors, f1_with_interval, fitted
@@ -146,8 +146,8 @@ def clips_of(model: str, suite: Suite, seed: int) -> list[Clip]:
     for number, clip in enumerate(clips):
         assert clip.video is not None  # noqa: S101
         assert clip.audio is not None  # noqa: S101
-        video = torch.from_numpy(package.video.encode(video_patches(clip.video)))
-        audio = torch.from_numpy(package.audio.encode(sound_patches(log_mel(clip.audio[0]))))
+        video = torch.from_numpy(package.video.tokens(clip.video))
+        audio = torch.from_numpy(package.audio.tokens(log_mel(clip.audio[0])))
         sound = package.sound(audio, number)[None]
         out.append(dataclasses.replace(clip, video=package.picture(video, clip.video[0]), audio=sound))
     return out

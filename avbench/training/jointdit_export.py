@@ -13,11 +13,12 @@ from pathlib import Path
 import torch
 
 from avbench.errors import AvbenchError, MissingData
-from avbench.models.deblocking import Deblocking
 from avbench.models.jointdit import JointDiT, shape_from
 from avbench.models.jointdit_package import Kind, Package
+from avbench.models.motion_codec import GROUP
 from avbench.store import write_bytes
-from avbench.training.jointdit import read_codecs
+from avbench.training.jointdit import read_sound
+from avbench.training.jointdit_codec import read_codec
 from avbench.training.jointdit_loop import STAGES
 from avbench.weights import read
 
@@ -48,10 +49,10 @@ def export(run: Path, stage: str, to: Path, *, now: bool = False) -> tuple[Path,
         The file, and the step that its weights are of.
 
     Raises:
-        MissingData: if the stage, the codec or the deblocking is not trained yet.
+        MissingData: if the stage or the codec is not trained yet.
     """
     state_path, weights, note = run / f"{stage}.state.pt", run / f"{stage}.safetensors", run / f"{stage}.json"
-    needed = [run / "codec.npz", run / "deblocking.safetensors", *([state_path] if now else [weights, note])]
+    needed = [run / "sound.npz", run / "codec.safetensors", *([state_path] if now else [weights, note])]
     lacking = [str(path) for path in needed if not path.is_file()]
     if lacking:
         raise MissingData(f"{', '.join(lacking)} not there; train first, or give --now for a stage that is not finished")
@@ -66,10 +67,9 @@ def export(run: Path, stage: str, to: Path, *, now: bool = False) -> tuple[Path,
         table |= {"curve": state["curve"], "pairing_gap": state["gaps"]}
     model = JointDiT(shape_from(table["settings"]["shape"]))
     model.load_state_dict(tensors)
-    deblocking = Deblocking()
-    deblocking.load_state_dict(read(run / "deblocking.safetensors"))
+    video = read_codec(run / "codec.safetensors", model.shape.components // GROUP)
     to.parent.mkdir(parents=True, exist_ok=True)
-    path = Package(KINDS[stage], model, *read_codecs(run / "codec.npz"), deblocking).save(to)
+    path = Package(KINDS[stage], model, video, read_sound(run / "sound.npz")).save(to)
     write_bytes(to.with_name(f"{stage}.json"), (json.dumps(table, separators=(",", ":")) + "\n").encode())
     return path, step
 

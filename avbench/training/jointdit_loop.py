@@ -292,7 +292,7 @@ def fresh(shape: Shape, seed: int) -> JointDiT:
         return JointDiT(shape)
 
 
-def write_weights(model: JointDiT, path: Path) -> Path:
+def write_weights(model: nn.Module, path: Path) -> Path:
     """The model's weights as safetensors, float32."""
     from safetensors.torch import save_file
 

@@ -18,13 +18,15 @@ from avbench.batching import SmallerBatch
 from avbench.content import folder
 from avbench.errors import BadParameter, MissingData
 from avbench.models import jointdit_clips, jointdit_package
-from avbench.models.deblocking import Deblocking
 from avbench.models.guidance import FORMS, terms
 from avbench.models.jointdit import JointDiT, Shape, sample, shape_from
 from avbench.models.jointdit_package import Package
 from avbench.models.mel_inversion import log_mel, waveform
-from avbench.models.patch_codec import PatchCodec, frames_of, mels_of, sound_patches, video_patches
+from avbench.models.motion_codec import MotionCodec
+from avbench.models.sound_codec import SoundCodec
 from avbench.registry import generator
+from avbench.synth15 import frames as rendered
+from avbench.synth15 import items
 from avbench.types import Clip, Item, Suite
 
 MICRO = Shape(
@@ -153,21 +155,59 @@ def moving_square() -> np.ndarray:
     return frames
 
 
-def test_the_video_codec_is_exact_with_all_components_and_keeps_what_stands_still() -> None:
+def test_without_flow_and_paint_frames_are_the_first_one_and_tokens_go_by_time_row_and_column() -> None:
     frames = moving_square()
-    patches = video_patches(frames)
-    assert patches.shape == (8 * 16, 2304)
-    np.testing.assert_array_equal(np.rint(frames_of(patches, frames[0])).astype(np.uint8), frames)
-    codec = PatchCodec.fit([patches], 20, centred=False)
-    tokens = codec.encode(patches)
-    assert abs(float((tokens**2).mean()) - 1.0) < 1e-3
-    again = frames_of(codec.decode(tokens), frames[0])
-    assert np.sqrt(((again - frames) ** 2).mean()) < 2.0
-    np.testing.assert_allclose(again[:, 40:50, 35:60], frames[:, 40:50, 35:60], atol=1e-2)
+    torch.manual_seed(0)
+    codec = MotionCodec(4).eval().requires_grad_(False)
+    tokens = codec.tokens(frames)
+    assert tokens.shape == (8 * 16, 12)
+    for layer in (codec.at_half[-1], codec.finish[-1]):
+        torch.nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+    np.testing.assert_array_equal(codec.frames(tokens, frames[0]), np.repeat(frames[:1], 24, axis=0))
+    # The token of a step, row and column holds its three frames' vectors of that patch, one after the other.
+    first = torch.from_numpy(frames[0].astype(np.float32) / 127.5 - 1.0).permute(2, 0, 1)[None]
+    frame = torch.from_numpy(frames[7].astype(np.float32) / 127.5 - 1.0).permute(2, 0, 1)[None]
+    code = codec.encode(frame, first)[0]
+    np.testing.assert_allclose(tokens.reshape(8, 4, 4, 3, 4)[2, 1, 3, 1], code[:, 1, 3], atol=1e-5)
     with pytest.raises(BadParameter, match="frames must be"):
-        video_patches(frames[:23])
-    with pytest.raises(BadParameter, match="as many patches"):
-        PatchCodec.fit([patches[:5]], 20, centred=False)
+        codec.tokens(frames[:23])
+
+
+def test_decoding_is_of_each_clip_alone_and_follows_its_code() -> None:
+    torch.manual_seed(1)
+    codec = MotionCodec(4).eval().requires_grad_(False)
+    for layer in (codec.at_half[-1], codec.finish[-1]):
+        torch.nn.init.normal_(layer.weight, std=0.05)  # type: ignore[arg-type]
+    codes, first = torch.randn(2, 5, 4, 4, 4), torch.rand(2, 3, 64, 64) * 2.0 - 1.0
+    both = codec.decode(codes, first)
+    assert both.shape == (2, 5, 3, 64, 64)
+    torch.testing.assert_close(codec.decode(codes[1:], first[1:]), both[1:])
+    torch.testing.assert_close(codec.decode(codes[:, 2:3], first), both[:, 2:3])
+    assert not torch.allclose(codec.decode(codes + 1.0, first), both)
+
+
+def test_the_committed_codec_keeps_motion_and_what_stands_still() -> None:
+    codec = jointdit_package.load(folder("baselines") / "jointdit" / "model.safetensors", "joint").video
+    errors, still = [], []
+    for item in items("test", 15):
+        frames = np.stack(list(rendered(item, width=64, height=64, frame_rate=12.0)))
+        again = codec.frames(codec.tokens(frames), frames[0]).astype(np.float64)
+        errors.append(((again - frames) ** 2).mean())
+        still.append(((frames[:1].astype(np.float64) - frames) ** 2).mean())
+    psnr, lazy = (10.0 * np.log10(255.0**2 / np.mean(part)) for part in (errors, still))
+    assert psnr > 27.0
+    assert psnr > lazy + 5.0
+
+
+def test_the_sound_codec_is_exact_with_all_components() -> None:
+    mels = np.random.default_rng(0).standard_normal((480, 4)).astype(np.float32)
+    codec = SoundCodec.fit([mels[:240], mels[240:]], 16)
+    tokens = codec.tokens(mels)
+    assert tokens.shape == (120, 16)
+    assert abs(float((tokens**2).mean()) - 1.0) < 1e-3
+    np.testing.assert_allclose(codec.mels(tokens), mels, atol=1e-4)
+    with pytest.raises(BadParameter, match="as many pieces"):
+        SoundCodec.fit([mels[:8]], 16)
 
 
 def test_a_tone_survives_the_way_to_a_spectrogram_and_back() -> None:
@@ -175,7 +215,6 @@ def test_a_tone_survives_the_way_to_a_spectrogram_and_back() -> None:
     tone = (0.5 * np.sin(2 * np.pi * 880 * time) * (time > 0.7)).astype(np.float32)
     mels = log_mel(tone)
     assert mels.shape == (160, 64)
-    np.testing.assert_array_equal(mels_of(sound_patches(mels)), mels)
     back = waveform(mels)
     assert len(back) == 32_000
     assert np.abs(back[:10_000]).max() < 0.02
@@ -192,14 +231,13 @@ def test_a_tone_survives_the_way_to_a_spectrogram_and_back() -> None:
 
 
 def package(kind: str = "joint") -> Package:
-    random = np.random.default_rng(0)
-
-    def codec(size: int, components: int) -> PatchCodec:
-        basis = np.linalg.qr(random.standard_normal((size, components)))[0].astype(np.float32)
-        return PatchCodec(basis, np.zeros(size, np.float32), 0.5)
-
-    deblocking = Deblocking().requires_grad_(False)
-    return Package(kind, micro(), codec(2304, 12), codec(256, 10), deblocking)  # type: ignore[arg-type]
+    basis = np.linalg.qr(np.random.default_rng(0).standard_normal((256, 10)))[0].astype(np.float32)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        video = MotionCodec(4).eval().requires_grad_(False)
+        for layer in (video.at_half[-1], video.finish[-1]):
+            torch.nn.init.normal_(layer.weight, std=0.05)  # type: ignore[arg-type]
+    return Package(kind, micro(), video, SoundCodec(basis, np.zeros(256, np.float32), 0.5))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("kind", ["joint", "v2a", "uni"])
@@ -314,7 +352,6 @@ def test_a_clip_depends_on_item_and_seed_alone(few: SimpleNamespace, monkeypatch
         assert np.abs(clip.video.astype(int) - whole[clip.id].video.astype(int)).max() <= 1  # type: ignore[union-attr]
 
 
-@pytest.mark.filterwarnings("default::avbench.batching.SmallerBatch")
 def test_a_batch_that_does_not_fit_is_halved_and_says_so(few: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jointdit_clips, "BATCH", 4)
     whole, sizes = made(few, few.items[:5]), []
@@ -326,8 +363,10 @@ def test_a_batch_that_does_not_fit_is_halved_and_says_so(few: SimpleNamespace, m
         return sample(model, image, *rest, **more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(jointdit_clips, "sample", greedy)
-    with pytest.warns(SmallerBatch, match="jointdit: a batch of 4 does not fit into memory; going on with 2"):
+    with pytest.warns(SmallerBatch) as told:
         clips = made(few, few.items[:5])
+    said = [str(warning.message) for warning in told]
+    assert said == [f"jointdit: a batch of {n} does not fit into memory; going on with {n // 2}" for n in (4, 2)]
     assert sizes == [4, 2, 1, 1, 1, 1, 1]
     sizes.clear()
     # A short batch is filled up to the size of the others; that goes first, without a word.

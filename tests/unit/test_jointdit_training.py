@@ -9,17 +9,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from avbench.content import folder
 from avbench.errors import BadParameter, MissingData
 from avbench.models import jointdit_package
-from avbench.models.deblocking import Deblocking
 from avbench.models.jointdit import Shape
 from avbench.models.mel_inversion import log_mel
-from avbench.models.patch_codec import PatchCodec, sound_patches, video_patches
+from avbench.models.motion_codec import MotionCodec
+from avbench.models.sound_codec import SoundCodec
 from avbench.synth15 import frames, items, sound
-from avbench.training import jointdit, jointdit_export
+from avbench.training import jointdit, jointdit_codec, jointdit_export
+from avbench.training.jointdit_codec import CodecPlan
 from avbench.training.jointdit_data import Tokens, tokens
 from avbench.training.jointdit_events import f1, f1_with_interval, matched, peaks
 from avbench.training.jointdit_loop import HELD_OUT, Stage, Training, fresh, losses, pairing_gap, schedule, train
@@ -134,28 +135,64 @@ def test_a_loss_that_is_not_finite_and_settings_without_sense_are_refused(tmp_pa
 
 
 def test_the_committed_configuration_is_that_of_the_network() -> None:
-    shape, _, clips, stages = jointdit.read_config(folder("baselines") / "jointdit" / "config.toml")
+    shape, _, codec, clips, stages = jointdit.read_config(folder("baselines") / "jointdit" / "config.toml")
     assert shape == Shape()
+    assert codec == CodecPlan()
     assert sum(clips) >= 3000
     assert [stage.name for stage in stages] == ["experts", "joint", "v2a", "uni"]
+
+
+def test_the_codec_goes_on_where_it_stopped_and_learns_what_moves(tmp_path: Path) -> None:
+    clips = [library(library_of_squares(tmp_path / "clips"), 15)]
+    plan = CodecPlan(steps=40, clips=3, frames=2, rate=3e-3)
+    lines: list[str] = []
+    whole = jointdit_codec.train(plan, 4, clips, tmp_path / "a", progress=lines.append)
+    jointdit_codec.train(plan, 4, clips, tmp_path / "b", stop_after=15)
+    assert not (tmp_path / "b" / "codec.safetensors").exists()
+    again = jointdit_codec.train(plan, 4, clips, tmp_path / "b")
+    for name, value in whole.state_dict().items():
+        assert torch.equal(value, again.state_dict()[name]), name
+    read = jointdit_codec.train(plan, 4, clips, tmp_path / "a")
+    assert all(torch.equal(value, read.state_dict()[name]) for name, value in whole.state_dict().items())
+    assert lines[-1].startswith("codec 40 of 40")
+    frames = np.asarray(clips[0].pictures[0, :48:2])
+    errors = [((x.astype(float) - frames) ** 2).mean() for x in (whole.frames(whole.tokens(frames), frames[0]), frames[:1])]
+    assert errors[0] < 0.7 * errors[1]
+    with pytest.raises(BadParameter, match="asked for was"):
+        jointdit_codec.train(plan, 5, clips, tmp_path / "a")
+    with pytest.raises(BadParameter, match="must be positive"):
+        CodecPlan(steps=0)
+
+
+def library_of_squares(where: Path) -> Path:
+    """Fifteen clips in which a square goes from left to right before a still ground."""
+    library_of_noise(where, 15)
+    pictures = np.full((15, 72, 64, 64, 3), 60, np.uint8)
+    for n in range(15):
+        for time in range(72):
+            pictures[n, time, 20:44, (time // 2) : (time // 2) + 24] = (40 + 12 * n, 220, 200 - 12 * n)
+    np.save(where / "pictures.npy", pictures)
+    return where
 
 
 def test_one_stage_begins_from_another_and_becomes_a_package(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shape = "\n".join(f"{key} = {value}" for key, value in dataclasses.asdict(MICRO).items())
     stages = "".join(f'\n[[stages]]\nname = "{name}"\nsteps = 2\nbatch = 2' for name in ("experts", "joint"))
     config, run = tmp_path / "config.toml", tmp_path / "run"
-    config.write_text(f"[shape]\n{shape}\n[data]\nclips = [{HELD_OUT + 4}]{stages}")
+    config.write_text(f"[shape]\n{shape}\n[codec]\nsteps = 2\nclips = 1\nframes = 2\n[data]\nclips = [{HELD_OUT + 4}]{stages}")
     clips = library_of_noise(tmp_path / "data" / "seed0", HELD_OUT + 4)
     base = ["--config", str(config), "--data", str(tmp_path / "data"), "--out", str(run)]
     assert jointdit.main([*base, "--stage", "joint"]) == 2
     assert "train experts first" in capsys.readouterr().err
     assert jointdit.main(base) == 0
     assert jointdit.main(base) == 0  # everything is there already
-    rows = tokens([library(clips, HELD_OUT + 4)], jointdit.read_codecs(run / "codec.npz"), run)
+    codecs = jointdit_codec.read_codec(run / "codec.safetensors", 4), jointdit.read_sound(run / "sound.npz")
+    rows = tokens([library(clips, HELD_OUT + 4)], codecs, run)
     assert rows.video.shape == (HELD_OUT + 4, 2, 128, 12)
-    with pytest.raises(MissingData, match=r"deblocking\.safetensors"):
+    (run / "sound.npz").rename(run / "elsewhere.npz")
+    with pytest.raises(MissingData, match=r"sound\.npz"):
         jointdit_export.export(run, "joint", tmp_path / "model.safetensors")
-    save_file(Deblocking().state_dict(), run / "deblocking.safetensors")
+    (run / "elsewhere.npz").rename(run / "sound.npz")
     for more in ([], ["--now"]):
         given = ["--run", str(run), "--stage", "joint", "--to", str(tmp_path / "model.safetensors"), *more]
         assert jointdit_export.main(given) == 0
@@ -209,12 +246,12 @@ def test_the_committed_joint_model_reads_the_picture_when_it_makes_the_sound() -
         assert gap[name] > 1.15 * gap["paired"]
 
 
-def coded(video: PatchCodec, audio: PatchCodec, count: int) -> Tokens:
+def coded(video: MotionCodec, audio: SoundCodec, count: int) -> Tokens:
     """Items of the test split as tokens."""
     seen, heard, first = [], [], []
     for item in items("test", count):
         pictures = np.stack(list(frames(item, width=64, height=64, frame_rate=12.0)))
-        seen.append(np.stack([video.encode(video_patches(pictures))] * 2))
-        heard.append(audio.encode(sound_patches(log_mel(sound(item)[0]))))
+        seen.append(np.stack([video.tokens(pictures)] * 2))
+        heard.append(audio.tokens(log_mel(sound(item)[0])))
         first.append(pictures[0])
     return Tokens(np.stack(seen).astype(np.float16), np.stack(heard).astype(np.float16), np.stack(first))
