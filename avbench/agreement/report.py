@@ -5,14 +5,14 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from avbench.agreement.annotators import Level, human_ceiling, krippendorff_alpha
-from avbench.agreement.cells import CONSTANT, cell_agreement, cells_of
+from avbench.agreement.cells import CONSTANT, Cells, cell_agreement, cells_of
 from avbench.agreement.correlation import auroc, pearson, spearman
 from avbench.agreement.pairs import kendall, pair_accuracy
 from avbench.agreement.permutation import holm, perm_both, soft_pairwise_accuracy
@@ -81,7 +81,7 @@ def agree(
             raise BadParameter("votes have no score per clip, so there are no cells of them; leave --cells out")
         agreement = _by_vote(scores, ratings, chosen, resamples, seed)
     elif cells:
-        agreement = _by_cell(scores, ratings, chosen, resamples, seed)
+        agreement, comparisons = _by_cell(scores, ratings, chosen, resamples, seed)
     else:
         agreement, comparisons = _by_clip(scores, ratings, chosen, resamples, seed)
     notes += _confounded(agreement)
@@ -159,7 +159,7 @@ def _by_clip(
                 entry["reason"] = str(error)
             agreement.append(entry)
         if ratings.kind != "labels":
-            comparisons += _compared(scores, people, dimension, resamples, seed)
+            comparisons += _compared(scores, _clip_sides(people), "clips", dimension, resamples, seed)
     return agreement, comparisons
 
 
@@ -229,7 +229,22 @@ def _within_pairs(ratings: Ratings, dimension: str, values: Values, seed: int) -
     return vote_accuracy(values.sign * metric.to_numpy(dtype=np.float64), outcome, clusters=clusters, seed=seed)
 
 
-def _compared(scores: Scores, people: pd.DataFrame, dimension: str, resamples: int, seed: int) -> list[dict[str, Any]]:
+Sides = Callable[[Values, Values], tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[Any] | None]]
+"""People's scores, those of two metrics, and what changes places together."""
+
+
+def _clip_sides(people: pd.DataFrame) -> Sides:
+    def sides(one: Values, two: Values) -> Any:
+        rated = people[people.index.isin(set(one.by_clip) & set(two.by_clip))]
+        human, first, prompts = _sides(rated, one)
+        return human, first, _sides(rated, two)[1], prompts
+
+    return sides
+
+
+def _compared(
+    scores: Scores, sides: Sides, over: Literal["clips", "cells"], dimension: str, resamples: int, seed: int
+) -> list[dict[str, Any]]:
     """PERM-BOTH on Spearman between all metrics that are not sentinels, with Holm's adjustment."""
     found = []
     real = [
@@ -238,13 +253,11 @@ def _compared(scores: Scores, people: pd.DataFrame, dimension: str, resamples: i
         if not values.sentinel and values.better != "none" and len(set(values.by_clip.values())) > 1
     ]
     for a, b in itertools.combinations(real, 2):
-        one, two = scores.metrics[a], scores.metrics[b]
-        rated = people[people.index.isin(set(one.by_clip) & set(two.by_clip))]
-        entry: dict[str, Any] = {"dimension": dimension, "a": a, "b": b, "clips": len(rated)}
+        entry: dict[str, Any] = {"dimension": dimension, "a": a, "b": b}
         try:
-            human, first, prompts = _sides(rated, one)
-            _, second, _ = _sides(rated, two)
-            made = perm_both(human, first, second, clusters=prompts, permutations=resamples, seed=seed)
+            human, first, second, clusters = sides(scores.metrics[a], scores.metrics[b])
+            entry[over] = len(human)
+            made = perm_both(human, first, second, clusters=clusters, permutations=resamples, seed=seed)
             entry |= {"difference": made.difference, "p": made.p, "permutations": made.permutations}
         except BadParameter as error:
             entry["reason"] = str(error)
@@ -258,19 +271,43 @@ def _compared(scores: Scores, people: pd.DataFrame, dimension: str, resamples: i
 # ------------------------------------------------------------------ cells and votes
 
 
-def _by_cell(scores: Scores, ratings: Ratings, dimensions: Sequence[str], resamples: int, seed: int) -> list[dict[str, Any]]:
-    out = []
+def _by_cell(
+    scores: Scores, ratings: Ratings, dimensions: Sequence[str], resamples: int, seed: int
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    out, comparisons = [], []
     for dimension in dimensions:
         people = cells_of({str(c): float(v) for c, v in ratings.per_clip(dimension)["score"].items()})
         for label, values in scores.metrics.items():
             entry = {"metric": label, "dimension": dimension, "better": values.better, "sentinel": values.sentinel}
             try:
-                metric = cells_of({c: values.sign * v for c, v in values.by_clip.items()})
+                metric = _cells(values)
                 entry |= dataclasses.asdict(cell_agreement(people, metric, resamples=min(resamples, 1_000), seed=seed))
             except BadParameter as error:
                 entry["reason"] = str(error)
             out.append(entry)
-    return out
+        comparisons += _compared(scores, _cell_sides(people), "cells", dimension, resamples, seed)
+    return out, comparisons
+
+
+def _cells(values: Values) -> Cells:
+    return cells_of({c: values.sign * v for c, v in values.by_clip.items()})
+
+
+def _cell_sides(people: Cells) -> Sides:
+    """Means of the cells that both metrics and people have; the levels of one distortion change places together."""
+
+    def sides(one: Values, two: Values) -> Any:
+        three = (people, _cells(one), _cells(two))
+        common = [c for c in people.names if all(c in side.names for side in three[1:])]
+        if not common:
+            raise BadParameter("the two metrics have no cell in common that people rated")
+        human, first, second = (
+            side.means(np.ones((1, len(side.values))))[0, [side.names.index(c) for c in common]] for side in three
+        )
+        kinds = np.array([kind for kind, _ in common])
+        return human, first, second, kinds if len(set(kinds)) > 1 else None
+
+    return sides
 
 
 def _by_vote(scores: Scores, ratings: Ratings, dimensions: Sequence[str], resamples: int, seed: int) -> list[dict[str, Any]]:

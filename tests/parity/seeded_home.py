@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import json
+import shutil
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -26,6 +30,8 @@ LAYOUTS: Mapping[str, tuple[str, str]] = {
 }
 """Published file: the family of goldens whose seeded weights stand for it, and their layout."""
 
+FUSION = "630k-audioset-fusion-best.pt"
+
 
 def checkpoint(file: str) -> Path:
     """The seeded checkpoint that stands for a published file."""
@@ -45,6 +51,29 @@ def fill(folder: Path) -> None:
     vocabulary = json.dumps({word: number for number, word in enumerate(words)})
     (folder / "roberta-base-vocab.json").write_text(vocabulary, encoding="utf-8")
     (folder / "roberta-base-merges.txt").write_text("#version: 0.2\n", encoding="utf-8")
+
+
+def clap_fusion(folder: Path) -> None:
+    """LAION's fusion file, of which no layout is at hand: the sound tower as it begins, the text tower of the other file."""
+    (folder / FUSION).symlink_to(_clap_fusion())
+
+
+@functools.cache
+def _clap_fusion() -> Path:
+    """The file, made once and gone when the tests end."""
+    import torch
+
+    from avbench.models.clap import AudioTower, read_laion
+
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        state = AudioTower("tiny", front_end=False).state_dict()
+    caption = read_laion(checkpoint("music_speech_audioset_epoch_15_esc_89.98.pt"))
+    state |= {key: value for key, value in caption.items() if key.startswith("text_")}
+    folder = Path(tempfile.mkdtemp(prefix="avbench-fusion-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    torch.save({"state_dict": {f"module.{key}": value for key, value in state.items()}}, folder / FUSION)
+    return folder / FUSION
 
 
 def _clip(path: Path) -> None:

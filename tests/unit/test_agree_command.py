@@ -166,6 +166,45 @@ def test_cells_compare_other_clips_of_the_same_distortions(avbench_cli: Callable
     assert avbench_cli(*arguments).code == 0
 
 
+@pytest.mark.parametrize("kinds", [9, 1])
+def test_metrics_are_compared_over_cells(avbench_cli: Callable[..., Said], tmp_path: Path, kinds: int) -> None:
+    """The difference is SciPy's; a type of distortion changes places as one, so that nine types can do so in 512 ways."""
+    rng = np.random.default_rng(5)
+    people, good, poor = (np.zeros((3, kinds, 10)) for _ in range(3))
+    people += 1 + 4 * rng.random((kinds, 10))
+    good += people + 0.2 * rng.normal(size=good.shape)
+    poor += people + 6 * rng.normal(size=(kinds, 10))
+    lines, rows = ["video_name,score"], ["clip,metric,value,better"]
+    for source, kind, level in np.ndindex(people.shape):
+        at, name = (source, kind, level), f"s{source}_output_{kind + 1:02d}_{level}"
+        lines.append(f"{name}.mp4,{people[at]}")
+        rows += [f"{name},good,{-good[at]},lower", f"{name},poor,{poor[at]},higher", f"{name},bit_rate,{poor[at]},none"]
+    (tmp_path / "r.csv").write_text("\n".join(lines) + "\n")
+    (tmp_path / "s.csv").write_text("\n".join(rows) + "\n")
+    arguments = ("agree", tmp_path / "s.csv", "--ratings", tmp_path / "r.csv", "--cells")
+    (found,) = report(avbench_cli(*arguments, "--json"))["comparisons"]
+    means = [m.mean(axis=0).ravel() for m in (people, good, poor)]
+    first, second = (float(reference.spearmanr(means[0], m).statistic) for m in means[1:])
+    assert (found["a"], found["b"], found["cells"]) == ("good", "poor", 10 * kinds)
+    assert found["difference"] == pytest.approx(first - second)
+    assert found["difference"] > 0.2
+    assert found["p"] == found["p_holm"]
+    if kinds == 9:
+        assert 0.5 / 512 < found["p"] < 0.05
+    assert "PERM-BOTH" in avbench_cli(*arguments).out
+
+
+def test_metrics_without_a_cell_in_common_are_not_compared(avbench_cli: Callable[..., Said], tmp_path: Path) -> None:
+    cells = [f"s_output_{kind:02d}_{level}" for kind in (1, 2) for level in range(10)]
+    (tmp_path / "r.csv").write_text("video_name,score\n" + "".join(f"{c}.mp4,{1 + n % 5}\n" for n, c in enumerate(cells)))
+    rows = [f"{c},{'a' if n < 10 else 'b'},{n * 7 % 10}\n" for n, c in enumerate(cells)]
+    (tmp_path / "s.csv").write_text("clip,metric,value\n" + "".join(rows))
+    arguments = ("agree", tmp_path / "s.csv", "--ratings", tmp_path / "r.csv", "--cells")
+    (found,) = report(avbench_cli(*arguments, "--json"))["comparisons"]
+    assert "no cell in common" in found["reason"]
+    assert "no cell in common" in avbench_cli(*arguments).out
+
+
 def test_a_run_brings_its_sentinels(avbench_cli: Callable[..., Said], tmp_path: Path, make_clip: Callable[..., Clip]) -> None:
     clips = tmp_path / "clips"
     clips.mkdir()
