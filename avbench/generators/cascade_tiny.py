@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,10 +43,9 @@ class CascadeTiny(Generator):
 
     def request(self, item: Item, suite: Suite, seed: int) -> str:
         """The checkpoints' hash: clips of other weights are made again."""
-        found = hashlib.sha256()
-        for path in self._paths():
-            found.update(path.read_bytes() if path.is_file() else b"")
-        return found.hexdigest()
+        from avbench.models.jointdit_clips import weights_hash
+
+        return weights_hash(*self._paths())
 
     def generate(self, items: Sequence[Item], *, suite: Suite, seed: int, folder: Path) -> Iterator[Clip | ClipFile]:
         """Sample pictures, then their sounds, eight clips at a time.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,10 +37,9 @@ class ParallelTiny(Generator):
 
     def request(self, item: Item, suite: Suite, seed: int) -> str:
         """The checkpoint's hash: clips of other weights are made again."""
-        from avbench.models.jointdit_clips import package_path
+        from avbench.models.jointdit_clips import package_path, weights_hash
 
-        path = package_path(self.checkpoint, self.name)
-        return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+        return weights_hash(package_path(self.checkpoint, self.name))
 
     def generate(self, items: Sequence[Item], *, suite: Suite, seed: int, folder: Path) -> Iterator[Clip | ClipFile]:
         """Sample picture and sound side by side, eight clips at a time.

@@ -19,6 +19,7 @@ from avbench.models.jointdit import sample
 from avbench.models.jointdit_package import Package
 from avbench.models.mel_inversion import SAMPLE_RATE
 from avbench.models.motion_codec import FRAME_RATE
+from avbench.store import joined_sha256
 from avbench.types import Clip, Item, Suite
 
 SECONDS = 2.0
@@ -115,6 +116,18 @@ def _batch(
         samples = heard.sound(sounds[n], seed_of(item, seed))
         out.append(Clip(item.id, frames[n], FRAME_RATE, samples[None], SAMPLE_RATE, text=item.prompt))
     return out
+
+
+def weights_hash(*packages: Path) -> str:
+    """What a request says of the weights; asked for once per item, so files are hashed once while they stay as they are.
+
+    Args:
+        packages: Checkpoints; one that is not there is left out, and `load` says so.
+    """
+    from avbench.weights import sha256_of
+
+    hashes = [sha256_of(path) for path in packages if path.is_file()]
+    return joined_sha256(hashes) if hashes else ""
 
 
 def package_path(given: str, model: str) -> Path:

@@ -14,13 +14,16 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from avbench.errors import BadParameter
-from avbench.models.motion_codec import MotionCodec
+from avbench.models.mini_blocks import load
+from avbench.models.motion_codec import PATCH, MotionCodec
 from avbench.store import write_bytes
+from avbench.synth15 import rendering
+from avbench.training.jointdit_loop import schedule
 from avbench.training.library import SECONDS, Library
+from avbench.training.loop import save, save_state
 
 _MOVED = 0.06
 """Differences from the first frame above this, in [-1, 1], count as something that moved."""
-_HEARD_SECONDS = 2.0
 _LOG_EVERY = 100
 
 
@@ -79,8 +82,6 @@ def train(
     Raises:
         BadParameter: if the folder holds a codec with other settings, or the loss is not finite.
     """
-    from avbench.training.jointdit_loop import schedule, write_weights
-
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = MotionCodec(channels).to(device)
@@ -130,24 +131,21 @@ def train(
                 progress(f"codec {done} of {plan.steps}: loss {line['loss']}, PSNR {line['psnr']} dB")
         if done == last or done % save_every == 0:
             state = {"about": about, "step": done, "curve": curve, "sums": sums, "average": average}
-            part = state_path.with_name(state_path.name + ".part")
-            torch.save(state | {"network": network.state_dict(), "optimiser": optimiser.state_dict()}, part)
-            part.replace(state_path)
+            save_state(state_path, state | {"network": network.state_dict(), "optimiser": optimiser.state_dict()})
     network.load_state_dict(average)
     network.to(memory_format=torch.contiguous_format).eval().requires_grad_(False)  # type: ignore[call-overload]
     if last == plan.steps:
         write_bytes(note, (json.dumps({"settings": about, "curve": curve}, indent=1) + "\n").encode())
-        write_weights(network, finished)
+        save(network, finished)
     return network
 
 
 def read_codec(path: Path, channels: int, device: str = "cpu") -> MotionCodec:
     """A trained codec from its weights."""
-    from avbench.weights import read
-
-    network = MotionCodec(channels)
-    network.load_state_dict(read(path))
-    return network.to(device).eval().requires_grad_(False)
+    with torch.device("meta"):
+        network = MotionCodec(channels)
+    load(network, path, device)
+    return network
 
 
 def drawn(
@@ -159,12 +157,12 @@ def drawn(
         library = libraries[int(random.integers(len(libraries)))]
         clip = library.pictures[int(random.integers(len(library)))]
         mirrored = random.random() < 0.5
-        inside = round(_HEARD_SECONDS / SECONDS * len(clip))
+        inside = round(rendering.SECONDS / SECONDS * len(clip))
         few = np.stack([clip[0], *(clip[n] for n in random.integers(0, inside, plan.frames))])
         few = few[:, :, ::-1] if mirrored else few
         first.append(few[0])
         frames.append(few[1:])
-        grid = few.shape[1] // 16
+        grid = few.shape[1] // PATCH
         noise.append(
             random.uniform(0.0, plan.noisiest) * random.standard_normal((plan.frames, channels, grid, grid), dtype=np.float32)
         )

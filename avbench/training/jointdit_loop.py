@@ -26,6 +26,7 @@ from avbench.models.joint_attention import JointMode
 from avbench.models.jointdit import CLEAN_SIGMA, JointDiT, Shape
 from avbench.store import write_bytes
 from avbench.training.jointdit_data import Tokens
+from avbench.training.loop import save, save_state
 
 StageName = Literal["experts", "joint", "v2a", "uni"]
 STAGES: tuple[StageName, ...] = ("experts", "joint", "v2a", "uni")
@@ -169,7 +170,7 @@ def train(
         if done in (last, stage.steps) or done % save_every == 0:
             state = {"about": about, "step": done, "curve": curve, "gaps": gaps, "sums": sums}
             state |= {"seconds": seconds + time.monotonic() - began, "average": average}
-            _save(state_path, state | {"model": model.state_dict(), "optimiser": optimiser.state_dict()})
+            save_state(state_path, state | {"model": model.state_dict(), "optimiser": optimiser.state_dict()})
     if last < stage.steps:
         return state_path
     model.load_state_dict(average)
@@ -178,7 +179,7 @@ def train(
     hours = round((seconds if first >= last else state["seconds"]) / 3600, 3)
     text = json.dumps({"settings": about, "facts": facts | {"hours": hours}, "curve": curve, "pairing_gap": gaps}, indent=1)
     write_bytes(out / f"{stage.name}.json", (text + "\n").encode())
-    return write_weights(model, out / f"{stage.name}.safetensors")
+    return save(model, out / f"{stage.name}.safetensors")
 
 
 def drawn(data: Tokens, count: int, random: np.random.Generator) -> tuple[Tensor, ...]:
@@ -290,23 +291,6 @@ def fresh(shape: Shape, seed: int) -> JointDiT:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return JointDiT(shape)
-
-
-def write_weights(model: nn.Module, path: Path) -> Path:
-    """The model's weights as safetensors, float32."""
-    from safetensors.torch import save_file
-
-    part = path.with_name(path.name + ".part")
-    save_file({k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}, part)
-    part.chmod(0o644)
-    part.replace(path)
-    return path
-
-
-def _save(path: Path, state: dict[str, Any]) -> None:
-    part = path.with_name(path.name + ".part")
-    torch.save(state, part)
-    part.replace(path)
 
 
 def _tell(progress: Callable[[str], None] | None, line: str) -> None:

@@ -128,7 +128,7 @@ def train(
         if step + 1 in (last, settings.steps) or (step + 1) % save_every == 0:
             state = {"settings": about, "step": step + 1, "curve": curve, "sums": sums}
             state["seconds"] = seconds + time.monotonic() - began
-            _save_state(state_path, state | {"parts": parts.state_dict(), "optimiser": optimiser.state_dict()})
+            save_state(state_path, state | {"parts": parts.state_dict(), "optimiser": optimiser.state_dict()})
     if last < settings.steps:
         return state_path
     hours = round(state["seconds"] / 3600, 3)
@@ -170,7 +170,8 @@ def _schedule(step: int, steps: int) -> float:
     return 0.01 + 0.99 * 0.5 * (1.0 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
 
 
-def _save_state(path: Path, state: dict[str, Any]) -> None:
+def save_state(path: Path, state: dict[str, Any]) -> None:
+    """Write where a training stands, whole or not at all."""
     part = path.with_name(path.name + ".part")
     torch.save(state, part)
     part.replace(path)
